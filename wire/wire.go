@@ -1,0 +1,272 @@
+// Package wire is what a relay and the cloud say to each other: frames over one
+// websocket, and the states of a message with the rules by which one follows
+// another.
+//
+// It refuses to do anything: no I/O, no storage, no clock. Everything in it is a
+// plain value, so it may be used from any number of goroutines.
+//
+// A frame is one JSON object in one text message. Members and frame types that the
+// reader does not know are ignored, so that an old relay can meet a new cloud.
+//
+// What the cloud says are commands and acknowledgements; what a relay says are
+// reports of facts. A command carries the attempt it belongs to and is void when
+// that attempt is over. A fact is never void: every report has a sequence number
+// from the relay's journal, is repeated until it is acknowledged, and is
+// acknowledged only when the cloud has committed it.
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Subprotocol is offered and required in Sec-WebSocket-Protocol.
+const Subprotocol = "bluerelay.v1"
+
+// Version is the number of the protocol in this build; a relay and a cloud work
+// together when the cloud's range includes the relay's number.
+const Version = 1
+
+// MaxFrame is the size of a frame in bytes that either side accepts. Text is at
+// most 5,000 characters in one dialect and 18,996 bytes in the other, so this is
+// room enough for the escaping of the worst text; media never travels in frames.
+const MaxFrame = 256 << 10
+
+// Type names the kind of a frame.
+type Type string
+
+// The frames. Hello, Report and Health travel from the relay to the cloud, the
+// others from the cloud to the relay.
+const (
+	TypeHello   Type = "hello"
+	TypeWelcome Type = "welcome"
+	TypeSend    Type = "send"
+	TypeReport  Type = "report"
+	TypeAck     Type = "ack"
+	TypeHealth  Type = "health"
+	TypeDrain   Type = "drain"
+)
+
+// Frame is one message on the websocket: a type, and the member of that name.
+type Frame struct {
+	Type    Type     `json:"t"`
+	Hello   *Hello   `json:"hello,omitempty"`
+	Welcome *Welcome `json:"welcome,omitempty"`
+	Send    *Send    `json:"send,omitempty"`
+	Report  *Report  `json:"report,omitempty"`
+	Ack     *Ack     `json:"ack,omitempty"`
+	Health  *Health  `json:"health,omitempty"`
+	Drain   *Drain   `json:"drain,omitempty"`
+}
+
+// Hello is the relay's first frame.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Version  string `json:"version"` // of the relay's build
+	// Install is the random id that lives inside the relay's journal: another
+	// journal is another install, even on the same Mac.
+	Install string `json:"install"`
+	// JournalHigh is the highest sequence number the journal ever gave out. Lower
+	// than what the cloud has seen of this install means that the journal was
+	// restored from a copy and must not be trusted.
+	JournalHigh int64  `json:"journal_high"`
+	OS          string `json:"os"`   // runtime.GOOS of the relay
+	Host        string `json:"host"` // the Mac's name, for people
+	Health      Health `json:"health"`
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	// Acked is the highest sequence number of this install that the cloud has
+	// committed; the relay repeats everything above it.
+	Acked int64  `json:"acked"`
+	Line  string `json:"line"` // the phone number this relay sends for, E.164
+}
+
+// Send orders one attempt at one message.
+type Send struct {
+	Message string `json:"message"` // msg_…
+	Attempt int    `json:"attempt"` // 1, 2, …: a new attempt only after NoSend for the former
+	Seq     int64  `json:"seq"`     // order within the line
+	To      string `json:"to"`      // handle: E.164 or lower-case address
+	Text    string `json:"text"`
+	Service string `json:"service"` // "iMessage"
+}
+
+// Ack says that every report up to and including Seq is committed.
+type Ack struct {
+	Seq int64 `json:"seq"`
+}
+
+// Health says whether the relay can send now, and if not, what a person can do.
+type Health struct {
+	Ready bool `json:"ready"`
+	// Code is one of the Problem constants; empty when ready.
+	Code Problem `json:"code,omitempty"`
+	// Reason is one sentence for a person, with the next step.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Problem names why a relay cannot send or see.
+type Problem string
+
+// The problems a relay reports.
+const (
+	ProblemChatDB     Problem = "chat_db"     // chat.db missing, unreadable or not a database
+	ProblemAutomation Problem = "automation"  // macOS denies Apple events to Messages (-1743)
+	ProblemOsascript  Problem = "osascript"   // the program cannot be started
+	ProblemMessages   Problem = "messages"    // Messages is not running or does not answer
+	ProblemDisk       Problem = "disk"        // the journal cannot be written
+	ProblemStarting   Problem = "starting_up" // not all of an earlier run is settled
+)
+
+// Drain tells the relay that this cloud process is about to end: it should expect
+// the close and reconnect after the delay.
+type Drain struct {
+	DelayMS int64 `json:"delay_ms"`
+}
+
+// Close codes in the private range of RFC 6455 7.4.2. The code alone tells the
+// relay whether to come back.
+const (
+	CloseProtocol   = 4400 // bad frame or protocol state: come back after a long pause
+	CloseRevoked    = 4401 // the credential is no longer valid: pair again
+	CloseSuperseded = 4408 // a newer connection of the same relay has taken over
+	CloseJournal    = 4409 // the journal went back in time: pair again
+	CloseTooOld     = 4410 // the protocol of the relay is not spoken here: update
+)
+
+// Kind says what a report is about.
+type Kind string
+
+// Kinds of reports. Those up to Failed are about one of our messages, Received is
+// about a row that somebody else made.
+const (
+	Accepted  Kind = "accepted"  // the order is in the journal
+	Sending   Kind = "sending"   // about to be handed to Messages
+	NoSend    Kind = "nosend"    // this attempt provably had no effect
+	Unknown   Kind = "unknown"   // may have been sent: no evidence within the settle window
+	Sent      Kind = "sent"      // the row says so
+	Delivered Kind = "delivered" // the row says so
+	Read      Kind = "read"      // the row says so
+	Failed    Kind = "failed"    // the row carries an error, or Messages left a ghost row
+	Received  Kind = "received"  // an inbound message
+)
+
+// Report is one fact from the relay's journal.
+type Report struct {
+	Seq     int64  `json:"seq"`
+	Kind    Kind   `json:"kind"`
+	At      int64  `json:"at"`                // Unix ms on the Mac: from the row where it has one
+	Message string `json:"message,omitempty"` // msg_…, for all kinds but Received
+	Attempt int    `json:"attempt,omitempty"`
+	GUID    string `json:"guid,omitempty"`    // Apple's, once a row is bound
+	Service string `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
+	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown and Failed
+	// Again says, with NoSend, that another attempt may succeed.
+	Again   bool     `json:"again,omitempty"`
+	Inbound *Inbound `json:"inbound,omitempty"`
+}
+
+// Fault says why something did not happen, in the words of both a program and a
+// person. It never holds message text or an address.
+type Fault struct {
+	Code   string `json:"code"`             // snake_case, stable
+	Number int    `json:"number,omitempty"` // AppleScript's or chat.db's
+	Text   string `json:"text"`             // one sentence
+}
+
+// Inbound is a message that somebody sent to this Mac.
+type Inbound struct {
+	GUID    string `json:"guid"`
+	From    string `json:"from"` // handle of the sender
+	To      string `json:"to,omitempty"`
+	Chat    string `json:"chat,omitempty"`  // chat guid; empty when the join never came
+	Group   bool   `json:"group,omitempty"` // more than two people
+	Service string `json:"service,omitempty"`
+	Text    string `json:"text"`
+	Sent    int64  `json:"sent"` // Unix ms by the sender's or Apple's clock
+	// Attachments is how many files came with the message.
+	Attachments int `json:"attachments,omitempty"`
+}
+
+// Decode reads one frame and checks that the member its type calls for is there.
+// A frame of an unknown type is returned as it is, for the caller to ignore.
+func Decode(data []byte) (Frame, error) {
+	if len(data) > MaxFrame {
+		return Frame{}, fmt.Errorf("decode frame: %d bytes, at most %d are allowed", len(data), MaxFrame)
+	}
+	var f Frame
+	if err := json.Unmarshal(data, &f); err != nil {
+		return Frame{}, fmt.Errorf("decode frame: %w", err)
+	}
+	if f.Type == "" {
+		return Frame{}, errors.New("decode frame: no type")
+	}
+	if !f.complete() {
+		return Frame{}, fmt.Errorf("decode frame: a %s frame without its body", f.Type)
+	}
+	return f, nil
+}
+
+// Encode writes one frame. It fails on a frame larger than MaxFrame.
+func Encode(f Frame) ([]byte, error) {
+	data, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode frame: %w", err)
+	}
+	if len(data) > MaxFrame {
+		return nil, fmt.Errorf("encode frame: %d bytes, at most %d are allowed", len(data), MaxFrame)
+	}
+	return data, nil
+}
+
+func (f Frame) complete() bool {
+	switch f.Type {
+	case TypeHello:
+		return f.Hello != nil && f.Hello.Install != ""
+	case TypeWelcome:
+		return f.Welcome != nil
+	case TypeSend:
+		return f.Send != nil && f.Send.Message != "" && f.Send.Attempt > 0
+	case TypeReport:
+		return f.Report != nil && f.Report.complete()
+	case TypeAck:
+		return f.Ack != nil
+	case TypeHealth:
+		return f.Health != nil
+	case TypeDrain:
+		return f.Drain != nil
+	}
+	return true
+}
+
+func (r Report) complete() bool {
+	if r.Seq <= 0 {
+		return false
+	}
+	if r.Kind == Received {
+		return r.Inbound != nil && r.Inbound.GUID != ""
+	}
+	return r.Message != ""
+}
+
+// PairRequest is the body of POST /relay/v1/pair: a one-time setup token, and what
+// people should see of the Mac that uses it.
+type PairRequest struct {
+	Token   string `json:"token"`
+	Host    string `json:"host"`
+	OS      string `json:"os"`
+	Version string `json:"version"`
+}
+
+// PairResponse answers PairRequest: with status 200 everything but Error, otherwise
+// Error, a sentence for the person at the Mac.
+type PairResponse struct {
+	RelayID string `json:"relay_id,omitempty"`
+	Secret  string `json:"secret,omitempty"` // shown this once
+	Account string `json:"account,omitempty"`
+	Line    string `json:"line,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
