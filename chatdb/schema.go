@@ -1,0 +1,165 @@
+package chatdb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// schema is what this database's tables are made of: table → column → there.
+// Columns differ between releases of macOS and within one, and an upgraded
+// database orders them otherwise than a fresh one, so they are asked for once
+// and then selected by name. A column that is missing reads as NULL.
+type schema map[string]map[string]bool
+
+// tables are those that are read. Without the first four it is not the
+// database of Messages; without another, what it holds is left out.
+var tables = [...]string{
+	"message", "chat", "handle", "chat_message_join",
+	"chat_handle_join", "attachment", "message_attachment_join",
+	"chat_recoverable_message_join", "_SqliteDatabaseProperties",
+}
+
+const requiredTables = 4
+
+func probeSchema(ctx context.Context, s *session) (schema, error) {
+	has := make(schema, len(tables))
+	for _, table := range tables {
+		columns := make(map[string]bool)
+		err := s.text(ctx, "PRAGMA table_info("+table+")", func(r row) { columns[r.text(1)] = true })
+		if err != nil {
+			return nil, fmt.Errorf("probe table %s: %w", table, err)
+		}
+		if len(columns) > 0 {
+			has[table] = columns
+		}
+	}
+	return has, nil
+}
+
+// query numbers the prepared statements of a session.
+type query int
+
+const (
+	queryDataVersion query = iota
+	queryIdentity
+	querySequence
+	queryNewest
+	queryGUIDAt
+	queryFirstSince
+	queryAfter
+	queryRows
+	queryGUIDs
+	queryOwnSince
+	queryChats
+	queryTrash
+	queryAttachments
+	queryAttachmentGUIDs
+	queryDirectChats
+	queryCount
+)
+
+// The columns of each kind of row, in the order in which messageOf, chatOf and
+// attachmentOf read them.
+var (
+	messageColumns = [...]string{
+		"m.ROWID", "m.guid", "m.text", "m.attributedBody", "h.id",
+		"m.service", "m.account", "m.destination_caller_id", "m.subject", "m.balloon_bundle_id", "m.cache_roomnames",
+		"m.is_from_me", "m.is_sent", "m.is_delivered", "m.is_read", "m.is_finished", "m.was_downgraded",
+		"m.is_spam", "m.is_system_message", "m.is_empty", "m.is_audio_message", "m.is_pending_satellite_send",
+		"m.error", "m.item_type", "m.associated_message_type", "m.associated_message_guid", "m.schedule_type",
+		"m.date", "m.date_read", "m.date_delivered", "m.date_edited", "m.cache_has_attachments",
+	}
+	chatColumns = [...]string{
+		"c.ROWID", "c.guid", "c.chat_identifier", "c.service_name", "c.room_name", "c.display_name", "c.style",
+	}
+	attachmentColumns = [...]string{
+		"a.ROWID", "a.guid", "a.filename", "a.uti", "a.mime_type", "a.transfer_name",
+		"a.transfer_state", "a.total_bytes", "a.is_outgoing", "a.hide_attachment", "a.is_sticker",
+	}
+)
+
+// queries writes the statements for this schema. json_each carries a list of
+// any length in one argument, so that each statement is prepared once; CROSS
+// JOIN keeps that list the outer loop and every table behind it a look-up by
+// key.
+func (has schema) queries() (sql [queryCount]string, err error) {
+	for _, table := range tables[:requiredTables] {
+		if has[table] == nil {
+			return sql, &Error{Kind: ErrNotMessages, Err: fmt.Errorf("no table %s", table)}
+		}
+	}
+	if !has["message"]["guid"] {
+		return sql, &Error{Kind: ErrNotMessages, Err: fmt.Errorf("table message has no column guid")}
+	}
+
+	message := "SELECT " + has.columns(messageColumns[:])
+	const handle = " LEFT JOIN handle h ON h.ROWID = m.handle_id"
+	sql[queryDataVersion] = "PRAGMA data_version"
+	sql[querySequence] = "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
+	sql[queryNewest] = "SELECT ROWID, guid FROM message ORDER BY ROWID DESC LIMIT 1"
+	// The plus keeps SQLite on the index of dates: for a plain MIN(ROWID) it
+	// would walk all rows, with their bodies, from the oldest on.
+	sql[queryFirstSince] = "SELECT COALESCE((SELECT MIN(+ROWID) FROM message WHERE date >= ?1), (SELECT MAX(ROWID) + 1 FROM message), 1)"
+	sql[queryGUIDAt] = "SELECT guid FROM message WHERE ROWID = ?1"
+	sql[queryAfter] = message + " FROM message m" + handle + " WHERE m.ROWID > ?1 ORDER BY m.ROWID LIMIT ?2"
+	sql[queryRows] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value" + handle + " ORDER BY m.ROWID"
+	sql[queryGUIDs] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.guid = j.value" + handle + " ORDER BY m.ROWID"
+	sql[queryOwnSince] = message + " FROM message m" + handle + " WHERE m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID LIMIT ?2"
+
+	chat := "SELECT j.value, " + has.columns(chatColumns[:]) + " FROM json_each(?1) j"
+	sql[queryChats] = chat + " CROSS JOIN chat_message_join cm ON cm.message_id = j.value CROSS JOIN chat c ON c.ROWID = cm.chat_id ORDER BY c.ROWID"
+	if has["chat_recoverable_message_join"] != nil {
+		sql[queryTrash] = chat + " CROSS JOIN chat_recoverable_message_join cm ON cm.message_id = j.value CROSS JOIN chat c ON c.ROWID = cm.chat_id ORDER BY c.ROWID"
+	}
+	if has["attachment"] != nil {
+		columns := has.columns(attachmentColumns[:])
+		sql[queryAttachmentGUIDs] = "SELECT j.value, " + columns + " FROM json_each(?1) j CROSS JOIN attachment a ON a.guid = j.value"
+		if has["message_attachment_join"] != nil {
+			sql[queryAttachments] = "SELECT j.value, " + columns + " FROM json_each(?1) j CROSS JOIN message_attachment_join ma ON ma.message_id = j.value CROSS JOIN attachment a ON a.ROWID = ma.attachment_id ORDER BY a.ROWID"
+		}
+	}
+	if has["_SqliteDatabaseProperties"] != nil {
+		sql[queryIdentity] = "SELECT value FROM _SqliteDatabaseProperties WHERE key = '_UniqueIdentifier'"
+	}
+	sql[queryDirectChats] = has.directChats()
+	return sql, nil
+}
+
+// directChats finds chats through the handle and by their own identifier: a
+// fresh chat may have no participants yet, and one person has a handle row for
+// each service. The newest message is taken by the join's copy of its date,
+// which is indexed, and by ROWID where there is none (before macOS 10.13).
+func (has schema) directChats() string {
+	candidates := "SELECT ROWID AS id FROM chat WHERE chat_identifier = ?1"
+	if has["chat_handle_join"] != nil {
+		candidates += " UNION SELECT ch.chat_id FROM handle h CROSS JOIN chat_handle_join ch ON ch.handle_id = h.ROWID WHERE h.id = ?1"
+	}
+	date := "0"
+	if has["chat_message_join"]["message_date"] {
+		date = "cm.message_date"
+	}
+	newest := "SELECT cm.message_id FROM chat_message_join cm WHERE cm.chat_id = c.ROWID ORDER BY " + date + " DESC, cm.message_id DESC LIMIT 1"
+	return "SELECT " + has.columns(chatColumns[:]) + ", m.service" +
+		" FROM (" + candidates + ") k CROSS JOIN chat c ON c.ROWID = k.id" +
+		" LEFT JOIN message m ON m.ROWID = (" + newest + ")" +
+		" ORDER BY " + has.column("m.date") + " DESC, m.ROWID DESC, c.ROWID DESC"
+}
+
+func (has schema) columns(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = has.column(name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// column gives NULL for a column that this schema lacks. ROWID is always there.
+func (has schema) column(name string) string {
+	table := map[string]string{"m": "message", "c": "chat", "a": "attachment", "h": "handle"}
+	alias, column, _ := strings.Cut(name, ".")
+	if column == "ROWID" || has[table[alias]][column] {
+		return name
+	}
+	return "NULL"
+}

@@ -1,0 +1,88 @@
+package chatdb_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"bluerelay/chatdb"
+)
+
+func TestDiff(t *testing.T) {
+	direct := &chatdb.Chat{GUID: "any;-;+15551230001", Style: 45}
+	group := &chatdb.Chat{GUID: "any;+;chat1", Style: 43}
+	own := func(change func(*chatdb.Message)) chatdb.Message {
+		m := chatdb.Message{FromMe: true, Service: "iMessage", Handle: "+15551230001", Chat: direct}
+		change(&m)
+		return m
+	}
+	sent := chatdb.Change{Kind: chatdb.KindSent}
+	delivered := chatdb.Change{Kind: chatdb.KindDelivered, At: at(2)}
+	read := chatdb.Change{Kind: chatdb.KindRead, At: at(2)}
+	undated := chatdb.Change{Kind: chatdb.KindDelivered}
+	failed := func(code int) chatdb.Change { return chatdb.Change{Kind: chatdb.KindFailed, Error: code} }
+	receipts := func(m *chatdb.Message) {
+		m.Sent, m.Delivered, m.Read, m.DateDelivered, m.DateRead = true, true, true, at(2), at(2)
+	}
+	for _, tt := range []struct {
+		name string
+		prev chatdb.Seen
+		m    chatdb.Message
+		want []chatdb.Change
+		next chatdb.Seen
+	}{
+		{"new row", chatdb.Seen{}, own(func(*chatdb.Message) {}), nil, chatdb.Seen{}},
+		{"sent", chatdb.Seen{}, own(func(m *chatdb.Message) { m.Sent = true }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"still sent", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { m.Sent = true }), nil, chatdb.Seen{Sent: true}},
+		{"all in one look", chatdb.Seen{}, own(receipts), []chatdb.Change{sent, delivered, read}, chatdb.Seen{Sent: true, Delivered: true, Read: true}},
+		{"delivered without a date", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { m.Sent, m.Delivered = true, true }), []chatdb.Change{undated}, chatdb.Seen{Sent: true, Delivered: true}},
+		{"its date comes later", chatdb.Seen{Sent: true, Delivered: true}, own(func(m *chatdb.Message) { m.Sent, m.Delivered, m.DateDelivered = true, true, at(9) }), nil, chatdb.Seen{Sent: true, Delivered: true}},
+		{"read alone", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { m.Sent, m.Read, m.DateRead = true, true, at(2) }), []chatdb.Change{undated, read}, chatdb.Seen{Sent: true, Delivered: true, Read: true}},
+		{"failed", chatdb.Seen{}, own(func(m *chatdb.Message) { m.Error = 22 }), []chatdb.Change{failed(22)}, chatdb.Seen{Error: 22}},
+		{"failed with a code of the future", chatdb.Seen{}, own(func(m *chatdb.Message) { m.Error = 9999 }), []chatdb.Change{failed(9999)}, chatdb.Seen{Error: 9999}},
+		{"still failed", chatdb.Seen{Error: 22}, own(func(m *chatdb.Message) { m.Error = 22 }), nil, chatdb.Seen{Error: 22}},
+		{"failed otherwise", chatdb.Seen{Error: 3}, own(func(m *chatdb.Message) { m.Error = 22 }), []chatdb.Change{failed(22)}, chatdb.Seen{Error: 22}},
+		{"failed after sent", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { m.Sent, m.Error = true, 3 }), []chatdb.Change{failed(3)}, chatdb.Seen{Error: 3}},
+		{"trying again", chatdb.Seen{Error: 3}, own(func(*chatdb.Message) {}), nil, chatdb.Seen{}},
+		{"recovered", chatdb.Seen{Error: 3}, own(func(m *chatdb.Message) { m.Sent = true }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"SMS", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.Service = "SMS" }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"RCS", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { receipts(m); m.Service = "rcs" }), []chatdb.Change{delivered, read}, chatdb.Seen{Sent: true, Delivered: true, Read: true}},
+		{"downgraded", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.Downgraded = true }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"group", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.Chat = group }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"group by its room", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.RoomName = "chat1" }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"no chat and no handle", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.Chat, m.Handle = nil, "" }), []chatdb.Change{sent}, chatdb.Seen{Sent: true}},
+		{"no chat yet", chatdb.Seen{Sent: true}, own(func(m *chatdb.Message) { receipts(m); m.Chat = nil }), []chatdb.Change{delivered, read}, chatdb.Seen{Sent: true, Delivered: true, Read: true}},
+		{"waiting for a satellite", chatdb.Seen{}, own(func(m *chatdb.Message) { m.Sent, m.PendingSatellite = true, true }), nil, chatdb.Seen{}},
+		{"inbound", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.FromMe = false }), nil, chatdb.Seen{}},
+		{"event of a group", chatdb.Seen{}, own(func(m *chatdb.Message) { receipts(m); m.ItemType = 1 }), nil, chatdb.Seen{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, next := chatdb.Diff(tt.prev, tt.m)
+			if !reflect.DeepEqual(got, tt.want) || next != tt.next {
+				t.Errorf("got %+v, %+v; want %+v, %+v", got, next, tt.want, tt.next)
+			}
+			if again, same := chatdb.Diff(next, tt.m); len(again) != 0 || same != next {
+				t.Errorf("the same row again gives %+v, %+v", again, same)
+			}
+		})
+	}
+}
+
+func TestSeenJSON(t *testing.T) {
+	if got := toJSON(t, chatdb.Seen{}); got != "{}" {
+		t.Errorf("nothing seen is %s", got)
+	}
+	want := chatdb.Seen{Sent: true, Delivered: true, Read: true, Error: 22}
+	var got chatdb.Seen
+	if err := json.Unmarshal([]byte(toJSON(t, want)), &got); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestErrorName(t *testing.T) {
+	for code, want := range map[int]string{22: "recipient is not on iMessage", 3: "timed out", 42: "text rendering failure", 0: "", 43: "", -1: "", 9999: ""} {
+		if got := chatdb.ErrorName(code); got != want {
+			t.Errorf("error %d is %q, want %q", code, got, want)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package chatdb
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// DefaultNet is how often a Watcher looks by itself where NewWatcher is given
+// no interval. A look costs some microseconds.
+const DefaultNet = 2 * time.Second
+
+// eventBuffer holds file events while nobody waits, so that the kernel's queue
+// is emptied.
+const eventBuffer = 64
+
+// Event is why Wait returned.
+type Event int
+
+const (
+	// Changed: another connection committed, or checkpointed. What has changed
+	// is found by reading.
+	Changed Event = iota + 1
+
+	// Replaced: the path names another file, or none. Close the Watcher and
+	// the DB and open anew; until then Wait gives Replaced each time.
+	Replaced
+)
+
+// String gives the event's name.
+func (e Event) String() string {
+	switch e {
+	case Changed:
+		return "changed"
+	case Replaced:
+		return "replaced"
+	}
+	return "none"
+}
+
+// Watcher tells when the database has changed. Make one with NewWatcher and
+// call Wait from one goroutine.
+//
+// A file event only wakes it; the truth is PRAGMA data_version, which moves
+// with every commit of others. Without any file event the net, a slow look,
+// finds the same.
+type Watcher struct {
+	db  *DB
+	net time.Duration
+	log *slog.Logger
+
+	done chan struct{} // closed by Close
+	once sync.Once
+
+	mu     sync.Mutex        // held by Wait, and by the end of Close
+	files  *fsnotify.Watcher // nil where there are no file events
+	seen   version
+	step   int  // the next of steps
+	locked bool // the last look met a lock
+}
+
+// version is a state of the database, comparable within one process.
+type version struct{ session, data int64 }
+
+// steps are the pauses between looks after a wake. The event of a commit's
+// write comes before the commit can be seen, by microseconds, or by as long as
+// the disk needs to flush.
+var steps = [...]time.Duration{
+	50 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 200 * time.Microsecond, 400 * time.Microsecond,
+	800 * time.Microsecond, 1600 * time.Microsecond, 3 * time.Millisecond, 6 * time.Millisecond, 12 * time.Millisecond,
+	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+}
+
+// NewWatcher watches db, which must stay open until the Watcher is closed. net
+// is the interval of the slow look beneath the file events; zero or less means
+// DefaultNet. A nil log discards. That the system gives no file events is
+// logged and is no error.
+func NewWatcher(db *DB, net time.Duration, log *slog.Logger) (*Watcher, error) {
+	w, err := newDeafWatcher(db, net, log)
+	if err != nil {
+		return nil, err
+	}
+	if w.files, err = fsnotify.NewBufferedWatcher(eventBuffer); err != nil {
+		w.files = nil
+		w.log.Warn("chatdb.watch.deaf", "err", err, "net", w.net)
+		return w, nil
+	}
+	if err := w.files.Add(filepath.Dir(db.real)); err != nil {
+		w.log.Warn("chatdb.watch.folder", "err", err, "net", w.net)
+	}
+	w.arm()
+	return w, nil
+}
+
+// newDeafWatcher has the net alone.
+func newDeafWatcher(db *DB, net time.Duration, log *slog.Logger) (*Watcher, error) {
+	if net <= 0 {
+		net = DefaultNet
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	w := &Watcher{db: db, net: net, log: log, done: make(chan struct{}), step: len(steps)}
+	if _, err := db.Replaced(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// arm watches the files themselves beside their folder. A watch holds on to an
+// inode: it must be laid again when the -wal has been made anew.
+func (w *Watcher) arm() {
+	for _, name := range []string{w.db.real, w.db.real + walSuffix} {
+		// Whether there was a watch to remove, or is a file to watch, does not
+		// matter: the folder tells when one appears.
+		_ = w.files.Remove(name)
+		_ = w.files.Add(name)
+	}
+}
+
+// Wait returns Changed once another connection has committed since the last
+// Wait, at once if it already has; the first Wait returns Changed at once. It
+// returns Replaced when the file was replaced or removed, ctx's error when ctx
+// ends, fs.ErrClosed after Close, and an *Error when the database can no
+// longer be looked at. A locked database is no error: it waits.
+func (w *Watcher) Wait(ctx context.Context) (Event, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if err := w.ended(ctx); err != nil {
+			return 0, err
+		}
+		event, err := w.look(ctx)
+		if event != 0 || err != nil {
+			return event, err
+		}
+		timer.Reset(w.pause())
+		if err := w.sleep(ctx, timer.C); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (w *Watcher) ended(ctx context.Context) error {
+	select {
+	case <-w.done:
+		return fs.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+func (w *Watcher) pause() time.Duration {
+	if w.step == len(steps) {
+		if w.locked {
+			// No event tells of the end of a lock.
+			return min(steps[len(steps)-1], w.net)
+		}
+		return w.net
+	}
+	w.step++
+	return min(steps[w.step-1], w.net)
+}
+
+// look compares the database with what was seen last.
+func (w *Watcher) look(ctx context.Context) (Event, error) {
+	replaced, err := w.db.Replaced()
+	if err != nil {
+		return 0, err
+	}
+	if replaced {
+		return Replaced, nil
+	}
+	now, err := w.db.version(ctx)
+	switch {
+	case transient(err):
+		if !w.locked {
+			w.log.Info("chatdb.watch.locked", "err", err)
+		}
+		w.locked = true
+		return 0, nil
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case errors.Is(err, fs.ErrNotExist):
+		return Replaced, nil
+	case err != nil:
+		return 0, err
+	}
+	w.locked = false
+	if now == w.seen {
+		return 0, nil
+	}
+	w.seen = now
+	return Changed, nil
+}
+
+// version reads the data version, without waiting for a lock beyond SQLite's
+// own time-out.
+func (db *DB) version(ctx context.Context) (v version, err error) {
+	leave, err := db.enter(ctx)
+	if err != nil {
+		return v, wrapError("look at", db.path, err)
+	}
+	defer leave()
+	if err := db.renew(ctx); err != nil {
+		return v, wrapError("look at", db.path, err)
+	}
+	v.session = db.opened
+	v.data, err = db.session.dataVersion(ctx)
+	return v, wrapError("look at", db.path, err)
+}
+
+// sleep returns after a pause, or earlier with a file event of the database.
+func (w *Watcher) sleep(ctx context.Context, pause <-chan time.Time) error {
+	for {
+		var (
+			events <-chan fsnotify.Event
+			errs   <-chan error
+		)
+		if w.files != nil {
+			events, errs = w.files.Events, w.files.Errors
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.done:
+			return fs.ErrClosed
+		case <-pause:
+			return nil
+		case event := <-events:
+			if !w.concerns(event) {
+				continue
+			}
+		case err := <-errs:
+			// Events may have been lost, so look; the net goes on regardless.
+			w.log.Warn("chatdb.watch.events", "err", err)
+		}
+		w.step = 0
+		return nil
+	}
+}
+
+// concerns tells whether an event is about the database, and lays the watches
+// again when one of its files appeared or went.
+func (w *Watcher) concerns(event fsnotify.Event) bool {
+	switch filepath.Base(event.Name) {
+	case filepath.Base(w.db.real), filepath.Base(w.db.real) + walSuffix, filepath.Base(w.db.real) + shmSuffix:
+	default:
+		return false
+	}
+	if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+		w.arm()
+	}
+	return event.Op != fsnotify.Chmod
+}
+
+// Close ends the Watcher, and a Wait that is under way.
+func (w *Watcher) Close() error {
+	w.once.Do(func() { close(w.done) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.files == nil {
+		return nil
+	}
+	err := w.files.Close()
+	w.files = nil
+	return err
+}
