@@ -1,0 +1,107 @@
+package applescript
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+)
+
+// run names the files of one attempt at one message in the Sender's folder.
+type run struct {
+	dir  string
+	base string // ID.ATTEMPT
+}
+
+var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// newRun refuses ids that are not plain file names: they come over the network.
+func newRun(dir, id string, attempt int) (run, error) {
+	if !plainID.MatchString(id) || attempt < 1 {
+		return run{}, fmt.Errorf("%q, attempt %d, cannot name a file", id, attempt)
+	}
+	return run{dir: dir, base: fmt.Sprintf("%s.%d", id, attempt)}, nil
+}
+
+func (r run) path(ext string) string { return filepath.Join(r.dir, r.base+ext) }
+
+const (
+	lockExt   = ".lock"
+	markerExt = ".marker"
+	resultExt = ".result"
+	stderrExt = ".stderr"
+)
+
+// exists tells whether the file with that extension is there.
+func (r run) exists(ext string) (bool, error) {
+	_, err := os.Lstat(r.path(ext))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// remove deletes all files of the run.
+func (r run) remove() error {
+	var errs []error
+	for _, ext := range []string{resultExt, stderrExt, markerExt, lockExt} {
+		if err := os.Remove(r.path(ext)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lock opens the lock file and takes it, or reports busy. The lock belongs to the
+// open file, so a child that inherits the file holds it as long as it lives,
+// whatever becomes of its parent.
+func (r run) lock() (f *os.File, busy bool, err error) {
+	f, err = os.OpenFile(r.path(lockExt), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, false, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, true, nil
+	}
+	return nil, false, fmt.Errorf("lock %s: %w", r.path(lockExt), err)
+}
+
+// writeDurable puts data under the name such that after a power cut the file is
+// either whole or absent, and present once the call has returned.
+func (r run) writeDurable(ext string, data []byte) error {
+	tmp := r.path(ext + ".tmp")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync() // on macOS Go's Sync is F_FULLFSYNC
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, r.path(ext))
+	}
+	if err == nil {
+		err = syncDir(r.dir)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,191 @@
+package applescript
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// ErrRunning says that a run has not ended yet. The run goes on by itself; Recover
+// tells its outcome later.
+var ErrRunning = errors.New("osascript is still running")
+
+// Sender runs osascript through the shim.
+type Sender struct {
+	// Osascript is the path of the program, /usr/bin/osascript on a Mac.
+	Osascript string
+	// Exe is this program, which answers to ShimArg.
+	Exe string
+	// Dir holds locks, markers and results; it must exist, 0700, and belong to this
+	// Sender alone.
+	Dir string
+	// Limit, where not zero, replaces the deadline of each send.
+	Limit time.Duration
+}
+
+// Send makes one attempt and waits for its end. When ctx ends first the run is left
+// to itself and the error is ErrRunning; the goroutine that waits for the child
+// then ends with it.
+//
+// What goes wrong before the shim has its order is an Outcome without effect, not
+// an error.
+func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) (Outcome, error) {
+	if err := req.check(); err != nil {
+		return Outcome{Effect: NoEffect, Reason: BadRequest}, nil
+	}
+	r, err := newRun(s.Dir, id, attempt)
+	if err != nil {
+		return Outcome{Effect: NoEffect, Reason: BadRequest}, nil
+	}
+	lock, busy, err := r.lock()
+	if busy {
+		return Outcome{}, ErrRunning
+	}
+	if err != nil {
+		return Outcome{Effect: NoEffect, Reason: DiskTrouble}, nil
+	}
+	cmd, err := s.start(r, id, attempt, req, lock)
+	// From here on the shim holds the lock; ours must go, or it would never be free.
+	lock.Close()
+	if err != nil {
+		return Outcome{Effect: NoEffect, Reason: CannotStart}, nil
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the files say what happened, not the exit code
+	}()
+	select {
+	case <-ended:
+		// A shim that was killed may have left osascript behind, which holds the
+		// lock too.
+		return s.Recover(ctx, id, attempt)
+	case <-ctx.Done():
+		return Outcome{}, ErrRunning
+	}
+}
+
+func (s *Sender) start(r run, id string, attempt int, req Request, lock *os.File) (*exec.Cmd, error) {
+	limit := req.limit()
+	if s.Limit > 0 {
+		limit = s.Limit
+	}
+	data, err := json.Marshal(order{
+		Dir: s.Dir, ID: id, Attempt: attempt, Osascript: s.Osascript,
+		Request: req, LimitMS: limit.Milliseconds(), Whole: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(s.Exe, ShimArg)
+	cmd.Stdin = bytes.NewReader(data)
+	cmd.ExtraFiles = []*os.File{lock}
+	// A session of its own: neither a Ctrl-C at the terminal nor launchd's clean-up
+	// of the daemon's process group may end a send in the middle.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, cmd.Start()
+}
+
+// Recover tells the outcome of an attempt that an earlier daemon began. While the
+// shim or its osascript lives the lock is busy and Recover waits.
+//
+//   - lock free and no marker: nothing was started, NoEffect
+//   - a result: as the shim classified it
+//   - a marker and no result: nobody knows, MayHave
+func (s *Sender) Recover(ctx context.Context, id string, attempt int) (Outcome, error) {
+	r, err := newRun(s.Dir, id, attempt)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("recover a send: %w", err)
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		lock, busy, err := r.lock()
+		if err != nil {
+			return Outcome{}, fmt.Errorf("recover a send: %w", err)
+		}
+		if !busy {
+			defer lock.Close()
+			return settled(r), nil
+		}
+		select {
+		case <-ctx.Done():
+			return Outcome{}, ErrRunning
+		case <-time.After(pause):
+		}
+	}
+}
+
+// settled reads the files of a run whose processes have ended.
+func settled(r run) Outcome {
+	data, err := os.ReadFile(r.path(resultExt))
+	var o Outcome
+	if err == nil && json.Unmarshal(data, &o) == nil && o.Effect != "" {
+		return o
+	}
+	marked, err := r.exists(markerExt)
+	if err != nil {
+		return Outcome{Effect: MayHave, Reason: DiskTrouble}
+	}
+	if marked {
+		return Outcome{Effect: MayHave, Reason: Interrupted}
+	}
+	return Outcome{Effect: NoEffect, Reason: Interrupted}
+}
+
+// Forget deletes what a run left behind. Call it only when the outcome is in the
+// journal: without the files an attempt looks as if it had never started.
+func (s *Sender) Forget(id string, attempt int) error {
+	r, err := newRun(s.Dir, id, attempt)
+	if err != nil {
+		return nil
+	}
+	if err := r.remove(); err != nil {
+		return fmt.Errorf("forget a send: %w", err)
+	}
+	return nil
+}
+
+// Probe asks Messages a harmless question, to learn whether it may be scripted. It
+// returns within 15 seconds or when ctx ends.
+func (s *Sender) Probe(ctx context.Context) Outcome {
+	req := Request{Verb: Probe}
+	ctx, cancel := context.WithTimeout(ctx, req.limit())
+	defer cancel()
+	cmd := command(ctx, s.Osascript, req)
+	var stderr tail
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		return Outcome{Effect: NoEffect, Reason: startReason(err)}
+	}
+	e := wait(ctx, cmd)
+	said, err := listen(bytes.NewReader(stderr.data))
+	if err != nil {
+		return Outcome{Effect: NoEffect, Reason: OtherError}
+	}
+	o := classify(e, said)
+	if o.Effect == MayHave {
+		o.Effect = NoEffect // a question has none
+	}
+	return o
+}
+
+// tail keeps the last bytes written to it.
+type tail struct{ data []byte }
+
+const maxTail = 64 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if extra := len(t.data) - maxTail; extra > 0 {
+		t.data = append(t.data[:0], t.data[extra:]...)
+	}
+	return len(p), nil
+}
+
+var _ io.Writer = (*tail)(nil)
