@@ -1,0 +1,120 @@
+package relay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Scope says which inbound messages leave the Mac.
+type Scope string
+
+// The scopes. All is every new message from the pairing on; the messages that our
+// own sends make are always followed.
+const (
+	ScopeAll     Scope = "all"
+	ScopeStarted Scope = "started" // only from people whom the API has written to
+	ScopeAllow   Scope = "allow"   // only from the handles in Credential.Allow
+)
+
+// Credential is what pairing leaves on this Mac: which cloud, the secret that opens
+// it, and what may leave.
+type Credential struct {
+	Server  string   `json:"server"` // https://host[:port][/path]
+	RelayID string   `json:"relay_id"`
+	Secret  string   `json:"secret"`
+	Account string   `json:"account"` // its name, for people
+	Line    string   `json:"line"`    // E.164
+	Scope   Scope    `json:"scope"`
+	Allow   []string `json:"allow,omitempty"`
+}
+
+const credentialFile = "credential.json"
+
+// ErrNotPaired says that this state folder has no credential.
+var ErrNotPaired = errors.New("this Mac is not paired yet: run `bluerelay pair SETUP_URL` with the address that `bluecloud line add` printed")
+
+// LoadCredential reads the credential of a state folder. It refuses a file that
+// others could read.
+func LoadCredential(dir string) (Credential, error) {
+	path := filepath.Join(dir, credentialFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Credential{}, ErrNotPaired
+	}
+	if err != nil {
+		return Credential{}, fmt.Errorf("read the credential: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return Credential{}, fmt.Errorf("%s can be read by other users (mode %04o): run `chmod 600 %s` and pair again if anybody may have seen it", path, mode, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Credential{}, fmt.Errorf("read the credential: %w", err)
+	}
+	var c Credential
+	if err := json.Unmarshal(data, &c); err != nil || c.Secret == "" || c.Server == "" {
+		return Credential{}, fmt.Errorf("%s is damaged: pair this Mac again with `bluerelay pair SETUP_URL`", path)
+	}
+	return c, nil
+}
+
+// save writes the credential atomically, readable by its owner only.
+func (c Credential) save(dir string) error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, credentialFile)
+	f, err := os.CreateTemp(dir, credentialFile+".*") // 0600 by its nature
+	if err != nil {
+		return fmt.Errorf("write the credential: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(data, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the credential: %w", err)
+	}
+	return nil
+}
+
+// socketURL is where the link dials.
+func (c Credential) socketURL() string {
+	return "ws" + strings.TrimPrefix(c.Server, "http") + "/relay/v1/socket"
+}
+
+// checkServer refuses to send a secret in the clear over a network.
+func checkServer(u *url.URL, insecure bool) error {
+	switch {
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && (insecure || isLoopback(u.Hostname())):
+		return nil
+	case u.Scheme == "http":
+		return errors.New("the address is plain http, so anybody on the network could read the messages: use https, or add --insecure if this network is yours alone")
+	}
+	return errors.New("the address must begin with https://")
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

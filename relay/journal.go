@@ -1,0 +1,255 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"bluerelay/chatdb"
+)
+
+// journal is the relay's memory on disk: what it was ordered to send and how far
+// each order has come, what it has to report and has not been acknowledged, and
+// how far it has read in chat.db. Every method that changes something is one
+// transaction and returns only when that is on disk.
+//
+// It is safe for concurrent use; one connection serialises everything.
+type journal struct {
+	db *sql.DB
+}
+
+const journalSchema = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE sends (
+	message    TEXT PRIMARY KEY,
+	attempt    INTEGER NOT NULL,
+	state      TEXT NOT NULL,
+	seq        INTEGER NOT NULL,
+	handle     TEXT NOT NULL,
+	service    TEXT NOT NULL,
+	text       TEXT NOT NULL,
+	kind       TEXT NOT NULL DEFAULT '',
+	target     TEXT NOT NULL DEFAULT '',
+	no_chat    INTEGER NOT NULL DEFAULT 0,
+	mark_rowid INTEGER NOT NULL DEFAULT 0,
+	mark_guid  TEXT NOT NULL DEFAULT '',
+	mark_file  TEXT NOT NULL DEFAULT '',
+	armed_at   INTEGER NOT NULL DEFAULT 0,
+	ended_at   INTEGER NOT NULL DEFAULT 0,
+	settle_at  INTEGER NOT NULL DEFAULT 0,
+	fault      TEXT NOT NULL DEFAULT '',
+	guid       TEXT UNIQUE,
+	rowid_     INTEGER NOT NULL DEFAULT 0,
+	seen       TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX sends_state ON sends (state, seq);
+
+CREATE TABLE outbox (
+	seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+	report TEXT NOT NULL
+);
+
+CREATE TABLE waiting (
+	rowid_     INTEGER PRIMARY KEY,
+	first_seen INTEGER NOT NULL
+);
+
+PRAGMA user_version = 1;
+`
+
+// openJournal opens or creates the journal in dir. A new journal is a new install.
+func openJournal(ctx context.Context, dir string) (*journal, error) {
+	path := filepath.Join(dir, "journal.db")
+	db, err := openSQLite(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	j := &journal{db: db}
+	if err := j.init(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	return j, nil
+}
+
+// openSQLite opens one connection that waits for the disk at each commit. On macOS
+// a plain fsync does not reach the platter, hence the two full-fsync pragmas; they
+// do nothing elsewhere.
+func openSQLite(path string) (*sql.DB, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_txlock=immediate"
+	db := sql.OpenDB(connector{dsn, &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		_, err := c.Exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1", nil)
+		return err
+	}}})
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+type connector struct {
+	dsn    string
+	driver *sqlite3.SQLiteDriver
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
+func (j *journal) init(ctx context.Context) error {
+	var version int
+	if err := j.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	switch version {
+	case 0:
+		return j.write(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, journalSchema); err != nil {
+				return err
+			}
+			return setMeta(ctx, tx, metaInstall, newInstallID())
+		})
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("it was written by a newer bluerelay (version %d): update this one", version)
+}
+
+func newInstallID() string { return "ins_" + strings.ToLower(rand.Text()) }
+
+func (j *journal) close() error { return j.db.Close() }
+
+// write runs fn in one transaction.
+func (j *journal) write(ctx context.Context, fn func(*sql.Tx) error) error {
+	// A write that has begun is finished: half-told facts help nobody, and a
+	// cancelled statement would take the connection with it.
+	ctx = context.WithoutCancel(ctx)
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	defer tx.Rollback()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	return nil
+}
+
+// Keys of the meta table.
+const (
+	metaInstall = "install"
+	metaCursor  = "cursor"
+)
+
+func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+	return err
+}
+
+func (j *journal) meta(ctx context.Context, key string) (string, error) {
+	var v string
+	err := j.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = ?", key).Scan(&v)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return v, err
+}
+
+// install is the identity of this journal.
+func (j *journal) install(ctx context.Context) (string, error) { return j.meta(ctx, metaInstall) }
+
+// renew gives the journal a new identity, for a new pairing. What the former
+// pairing ordered and had not begun is dropped, because its cloud no longer counts
+// on it. Where the same line is paired with the same cloud again, what there is to
+// report and how far chat.db was read stay; for anybody else they are not meant.
+func (j *journal) renew(ctx context.Context, same bool) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		forget := []string{"DELETE FROM sends WHERE state = '" + stateReceived + "'"}
+		if !same {
+			forget = []string{"DELETE FROM sends", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
+		}
+		for _, q := range forget {
+			if _, err := tx.ExecContext(ctx, q); err != nil {
+				return fmt.Errorf("renew the journal: %w", err)
+			}
+		}
+		return setMeta(ctx, tx, metaInstall, newInstallID())
+	})
+}
+
+// cursor is how far chat.db has been read.
+type cursor struct {
+	chatdb.Mark
+	// Floor is the time in Unix ms before which a row is history, not news: the
+	// pairing, or shortly before chat.db was replaced.
+	Floor int64 `json:"floor"`
+	// Seen is when chat.db was last read to its end, Unix ms.
+	Seen int64 `json:"seen"`
+}
+
+// cursor returns nil where chat.db was never read.
+func (j *journal) cursor(ctx context.Context) (*cursor, error) {
+	v, err := j.meta(ctx, metaCursor)
+	if err != nil || v == "" {
+		return nil, err
+	}
+	var c cursor
+	if err := json.Unmarshal([]byte(v), &c); err != nil {
+		return nil, fmt.Errorf("read the cursor: %w", err)
+	}
+	return &c, nil
+}
+
+func setCursor(ctx context.Context, tx *sql.Tx, c cursor) error {
+	v, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return setMeta(ctx, tx, metaCursor, string(v))
+}
+
+func (j *journal) setCursor(ctx context.Context, c cursor) error {
+	return j.write(ctx, func(tx *sql.Tx) error { return setCursor(ctx, tx, c) })
+}
+
+// waitingRow is a row of chat.db that was passed by before it was complete.
+type waitingRow struct {
+	rowid     int64
+	firstSeen time.Time
+}
+
+func (j *journal) waiting(ctx context.Context) ([]waitingRow, error) {
+	rows, err := j.db.QueryContext(ctx, "SELECT rowid_, first_seen FROM waiting ORDER BY rowid_")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []waitingRow
+	for rows.Next() {
+		var w waitingRow
+		var ms int64
+		if err := rows.Scan(&w.rowid, &ms); err != nil {
+			return nil, err
+		}
+		w.firstSeen = time.UnixMilli(ms)
+		list = append(list, w)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,280 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"bluerelay/wire"
+)
+
+// The link's limits. The cloud pings every 20 seconds, so a silence of 50 means two
+// lost pings.
+const (
+	silence      = 50 * time.Second
+	writeTimeout = 10 * time.Second
+	dialTimeout  = 15 * time.Second
+	outBatch     = 64
+	maxUnacked   = 256 // reports on the way; more wait in the journal
+	sweep        = time.Second
+)
+
+// link keeps the websocket to the cloud. It sends what the outbox holds, in order,
+// again after each reconnect, and writes orders into the journal before they are
+// acknowledged by a report. One goroutine runs it.
+type link struct {
+	*Relay
+	conn *websocket.Conn
+	ack  chan int64 // the cloud's acknowledgements, from the reader to the writer
+}
+
+// ErrRevoked says that the cloud no longer accepts this Mac.
+var ErrRevoked = errors.New("the cloud no longer accepts this Mac: pair it again with `bluerelay pair`")
+
+// run dials until ctx ends; between tries it waits a random time that grows. It
+// gives up only where another try cannot help a person who does nothing.
+func (l *link) run(ctx context.Context) error {
+	for try := 0; ctx.Err() == nil; try++ {
+		welcomed, err := l.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if welcomed {
+			try = 0
+		}
+		pause := l.pause(try)
+		switch {
+		case websocket.IsCloseError(err, wire.CloseRevoked, wire.CloseJournal), errors.Is(err, ErrRevoked):
+			l.log.Error("link.refused", "error", ErrRevoked.Error())
+			pause = l.cfg.RetryRefused
+		case websocket.IsCloseError(err, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseProtocol):
+			l.log.Error("link.refused", "error", err.Error())
+			pause = l.cfg.RetryRefused
+		default:
+			l.log.Warn("link.lost", "error", err.Error(), "again_in_ms", pause.Milliseconds())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// pause is a random time below a bound that doubles with each try, so that many
+// relays do not come back at the same instant.
+func (l *link) pause(try int) time.Duration {
+	bound := min(l.cfg.RetryMin<<min(try, 10), l.cfg.RetryMax)
+	return rand.N(bound) + time.Millisecond
+}
+
+// session is one connection, from dial to loss. welcomed says that the cloud
+// accepted us.
+func (l *link) session(ctx context.Context) (welcomed bool, err error) {
+	hello, err := l.hello(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := l.dial(ctx); err != nil {
+		return false, err
+	}
+	defer l.conn.Close()
+	if err := l.write(wire.Frame{Type: wire.TypeHello, Hello: hello}); err != nil {
+		return false, err
+	}
+	f, err := l.read()
+	if err != nil {
+		return false, err
+	}
+	if f.Type != wire.TypeWelcome {
+		return false, fmt.Errorf("the cloud answered hello with %s", f.Type)
+	}
+	if err := l.journal.acked(ctx, f.Welcome.Acked); err != nil {
+		return true, err
+	}
+	l.log.Info("link.up", "acked", f.Welcome.Acked)
+	return true, l.serve(ctx, f.Welcome.Acked, hello.Health)
+}
+
+func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
+	install, err := l.journal.install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	high, err := l.journal.high(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "Mac" // only for people; no reason to stay away
+	}
+	return &wire.Hello{
+		Protocol: wire.Version, Version: l.cfg.Version, Install: install, JournalHigh: high,
+		OS: runtime.GOOS, Host: strings.TrimSuffix(host, ".local"), Health: l.health.now(),
+	}, nil
+}
+
+func (l *link) dial(ctx context.Context) error {
+	d := websocket.Dialer{
+		HandshakeTimeout: dialTimeout,
+		Subprotocols:     []string{wire.Subprotocol},
+		Proxy:            http.ProxyFromEnvironment,
+	}
+	header := http.Header{"Authorization": {"Bearer " + l.credential.Secret}}
+	conn, resp, err := d.DialContext(ctx, l.credential.socketURL(), header)
+	if resp != nil && resp.StatusCode == http.StatusUnauthorized {
+		return ErrRevoked
+	}
+	if err != nil {
+		return fmt.Errorf("connect to the cloud: %w", err)
+	}
+	conn.SetReadLimit(wire.MaxFrame)
+	l.conn = conn
+	return nil
+}
+
+// serve runs reader and writer until one of them fails or ctx ends.
+func (l *link) serve(ctx context.Context, acked int64, told wire.Health) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.ack = make(chan int64, 1)
+	var reading sync.WaitGroup
+	var readErr error
+	reading.Go(func() {
+		defer cancel()
+		readErr = l.readLoop(ctx)
+	})
+	// The reader waits in the socket: closing it is what ends it.
+	stop := context.AfterFunc(ctx, func() { l.conn.Close() })
+	writeErr := l.writeLoop(ctx, acked, told)
+	cancel()
+	stop()
+	l.conn.Close()
+	reading.Wait()
+	if readErr != nil && !errors.Is(readErr, context.Canceled) {
+		return readErr
+	}
+	return writeErr
+}
+
+func (l *link) readLoop(ctx context.Context) error {
+	l.conn.SetPingHandler(func(data string) error {
+		l.extend()
+		return l.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeTimeout))
+	})
+	var deleted time.Time
+	for {
+		f, err := l.read()
+		if err != nil {
+			return err
+		}
+		switch f.Type {
+		case wire.TypeSend:
+			if err := l.order(ctx, *f.Send); err != nil {
+				return err
+			}
+		case wire.TypeAck:
+			// Deleting costs a commit and can wait: the next hello tells where to go on.
+			if time.Since(deleted) >= sweep {
+				if err := l.journal.acked(ctx, f.Ack.Seq); err != nil {
+					return err
+				}
+				deleted = time.Now()
+			}
+			select { // only the latest counts
+			case <-l.ack:
+			default:
+			}
+			l.ack <- f.Ack.Seq
+		case wire.TypeDrain:
+			l.log.Info("link.draining")
+		}
+	}
+}
+
+// order writes an order into the journal. One that cannot be written is not
+// acknowledged; the cloud repeats it after the next hello.
+func (l *link) order(ctx context.Context, o wire.Send) error {
+	err := l.journal.receive(ctx, o, time.Now())
+	if errors.Is(err, errStale) {
+		l.log.Error("link.stale_order", "message", o.Message, "attempt", o.Attempt)
+		return nil
+	}
+	if err != nil {
+		l.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
+		return err
+	}
+	ring(l.sendBell)
+	ring(l.outboxBell)
+	return nil
+}
+
+// writeLoop sends the outbox and the relay's health, each time they change.
+func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) error {
+	sent := acked
+	for {
+		if now := l.health.now(); now != told {
+			if err := l.write(wire.Frame{Type: wire.TypeHealth, Health: &now}); err != nil {
+				return err
+			}
+			told = now
+		}
+		more := false
+		if sent-acked < maxUnacked {
+			list, err := l.journal.reports(ctx, sent, outBatch)
+			if err != nil {
+				return err
+			}
+			for _, r := range list {
+				if err := l.write(wire.Frame{Type: wire.TypeReport, Report: &r}); err != nil {
+					return err
+				}
+				sent = r.Seq
+			}
+			more = len(list) == outBatch
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.outboxBell:
+		case <-l.health.changed:
+		case n := <-l.ack:
+			acked = max(acked, n)
+		}
+	}
+}
+
+func (l *link) write(f wire.Frame) error {
+	data, err := wire.Encode(f)
+	if err != nil {
+		return err
+	}
+	if err := l.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	return l.conn.WriteMessage(websocket.TextMessage, data)
+}
+
+func (l *link) extend() { _ = l.conn.SetReadDeadline(time.Now().Add(silence)) }
+
+func (l *link) read() (wire.Frame, error) {
+	l.extend()
+	_, data, err := l.conn.ReadMessage()
+	if err != nil {
+		return wire.Frame{}, err
+	}
+	return wire.Decode(data)
+}

@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"bluerelay/chatdb"
+)
+
+// clockSlack is how much earlier than the arming a row's date may be: Messages
+// stamps rows with whole clock ticks of its own process.
+const clockSlack = 10 * time.Second
+
+// match is how well a row fits a send.
+type match int
+
+const (
+	noMatch    match = iota
+	weakMatch        // the same letters and digits: Messages changed the punctuation
+	exactMatch       // the same text but for quotes, spaces and invisible marks
+)
+
+// fits tells whether an own row can be the effect of a send: newer than the mark,
+// to the same person, with the same text. The mark counts only in the file it was
+// taken in; where chat.db was replaced, the date alone has to do.
+func fits(s send, m chatdb.Message, file string) match {
+	if !m.FromMe || m.Date.Before(s.armedAt.Add(-clockSlack)) {
+		return noMatch
+	}
+	if s.mark.File == file && m.RowID <= s.mark.RowID {
+		return noMatch
+	}
+	if !sameHandle(m.Handle, s.handle) && (m.Chat == nil || m.Chat.Group() || !sameHandle(m.Chat.Identifier, s.handle)) {
+		return noMatch
+	}
+	if fold(m.Text) == fold(s.text) {
+		return exactMatch
+	}
+	if l := letters(m.Text); l != "" && l == letters(s.text) {
+		return weakMatch
+	}
+	return noMatch
+}
+
+// choose picks the send that a row belongs to, from sends in the order of their
+// arming: the only one whose osascript ran at the row's date, else the oldest. An
+// exact text goes before a weak one.
+func choose(sends []send, m chatdb.Message, file string) (send, bool) {
+	for _, strength := range []match{exactMatch, weakMatch} {
+		var fitting, during []send
+		for _, s := range sends {
+			if fits(s, m, file) != strength {
+				continue
+			}
+			fitting = append(fitting, s)
+			if s.ranAt(m.Date) {
+				during = append(during, s)
+			}
+		}
+		if len(during) == 1 {
+			return during[0], true
+		}
+		if len(fitting) > 0 {
+			return fitting[0], true
+		}
+	}
+	return send{}, false
+}
+
+// ranAt tells whether osascript ran for this send at that time, give or take the
+// moment that Messages needs.
+func (s send) ranAt(t time.Time) bool {
+	return !t.Before(s.armedAt.Add(-time.Second)) && (s.endedAt.IsZero() || !t.After(s.endedAt.Add(2*time.Second)))
+}
+
+func sameHandle(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
+
+// fold removes what Messages is known to change in a text: composed forms, curled
+// quotes, joiners and variation selectors, the placeholder of attachments, and
+// white space.
+func fold(text string) string {
+	var b strings.Builder
+	space := false
+	for _, r := range norm.NFC.String(text) {
+		switch {
+		case r == '\u2018' || r == '\u2019' || r == '\u201a' || r == '\u2032':
+			r = '\''
+		case r == '\u201c' || r == '\u201d' || r == '\u201e' || r == '\u2033':
+			r = '"'
+		case r == '\ufffc' || r == '\u200d' || r >= '\ufe00' && r <= '\ufe0f':
+			continue
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		}
+		if space && b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// letters keeps only letters and digits.
+func letters(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, norm.NFC.String(text))
+}

@@ -1,0 +1,207 @@
+package relay
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"bluerelay/chatdb"
+	"bluerelay/wire"
+)
+
+// batch is how many new rows are read, and committed to the journal, at once: small
+// enough for a short read transaction, large enough for a burst.
+const batch = 200
+
+// observer reads chat.db: it binds the rows of our own sends, follows their
+// receipts, and reports what others wrote. One goroutine runs it.
+type observer struct {
+	*Relay
+	db       *chatdb.DB
+	cursor   cursor
+	followed map[int64]send      // bound own rows that may still change, by ROWID
+	waiting  map[int64]time.Time // rows that are not complete, by ROWID, with their first sight
+}
+
+// run keeps chat.db open and watched until ctx ends, and reopens it when it was
+// missing, unreadable or replaced. The person is told through the relay's health.
+func (o *observer) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := o.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err == nil {
+			continue // replaced: open the new file at once
+		}
+		if o.health.set(wire.ProblemChatDB, chatDBSentence(err)) {
+			o.log.Error("chatdb.trouble", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(o.cfg.Retry):
+		}
+	}
+	return nil
+}
+
+// chatDBSentence is what a person should do about an unreadable chat.db.
+func chatDBSentence(err error) string {
+	if e, ok := errors.AsType[*chatdb.Error](err); ok && e.Hint != "" {
+		return e.Hint
+	}
+	return "Messages' database cannot be read; the relay keeps trying."
+}
+
+// session reads one chat.db until the file is replaced (nil) or fails (error).
+func (o *observer) session(ctx context.Context) error {
+	db, err := chatdb.Open(ctx, o.cfg.ChatDB)
+	if err != nil {
+		return err
+	}
+	o.db = db
+	defer func() { o.lendDB(nil); db.Close() }()
+	if err := o.resume(ctx); err != nil {
+		return err
+	}
+	w, err := chatdb.NewWatcher(db, o.cfg.Net, o.log)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := o.scan(ctx); err != nil {
+		return err
+	}
+	o.lendDB(db)
+	if o.health.set(wire.ProblemChatDB, "") {
+		o.log.Info("chatdb.reading")
+	}
+	ring(o.sendBell)
+	for {
+		event, err := o.await(ctx, w)
+		if err != nil || event == chatdb.Replaced {
+			return err
+		}
+		if err := o.scan(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for a change, or until a row that is not complete has waited long
+// enough.
+func (o *observer) await(ctx context.Context, w *chatdb.Watcher) (chatdb.Event, error) {
+	if len(o.waiting) == 0 {
+		return w.Wait(ctx)
+	}
+	oldest := slices.MinFunc(slices.Collect(maps.Values(o.waiting)), time.Time.Compare)
+	timed, cancel := context.WithDeadline(ctx, oldest.Add(o.cfg.Grace))
+	defer cancel()
+	event, err := w.Wait(timed)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return chatdb.Changed, nil
+	}
+	return event, err
+}
+
+// resume loads what the journal knows and places the cursor in the file that is
+// open now.
+func (o *observer) resume(ctx context.Context) error {
+	c, err := o.journal.cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		c, err = o.firstCursor(ctx)
+	} else {
+		err = o.relocate(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	o.cursor = *c
+	waiting, err := o.journal.waiting(ctx)
+	if err != nil {
+		return err
+	}
+	o.waiting = make(map[int64]time.Time)
+	for _, w := range waiting {
+		o.waiting[w.rowid] = w.firstSeen
+	}
+	return o.loadFollowed(ctx)
+}
+
+// firstCursor starts at the end: what came before the pairing is history.
+func (o *observer) firstCursor(ctx context.Context) (*cursor, error) {
+	c, err := markNow(ctx, o.db)
+	if err != nil {
+		return nil, err
+	}
+	return c, o.journal.setCursor(ctx, *c)
+}
+
+func markNow(ctx context.Context, db *chatdb.DB) (*cursor, error) {
+	mark, err := db.Mark(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take the mark: %w", err)
+	}
+	now := time.Now().UnixMilli()
+	return &cursor{Mark: mark, Floor: now, Seen: now}, nil
+}
+
+// overlap is how far before the last look a replaced file is read again. Rows that
+// were reported before have the same guid and are recognised by it.
+const overlap = 10 * time.Minute
+
+// relocate checks that the cursor still means what it meant. A row that is gone is
+// no reason to doubt: ROWIDs are not given out twice within one file.
+func (o *observer) relocate(ctx context.Context, c *cursor) error {
+	guid, there, err := o.db.GUIDAt(ctx, c.RowID)
+	if err != nil {
+		return err
+	}
+	if c.File == o.db.File() && (!there || guid == c.GUID) {
+		return nil
+	}
+	if !there || guid != c.GUID {
+		c.Floor = max(c.Floor, c.Seen-overlap.Milliseconds())
+		first, err := o.db.FirstSince(ctx, time.UnixMilli(c.Floor))
+		if err != nil {
+			return err
+		}
+		c.Mark = chatdb.Mark{RowID: first - 1}
+		o.log.Warn("chatdb.replaced")
+	}
+	c.File = o.db.File()
+	return o.journal.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM waiting"); err != nil {
+			return err
+		}
+		return setCursor(ctx, tx, *c)
+	})
+}
+
+// loadFollowed finds the bound rows again, by guid where the file has changed.
+func (o *observer) loadFollowed(ctx context.Context) error {
+	sends, err := o.journal.followed(ctx, time.Now().Add(-o.cfg.Observe))
+	if err != nil {
+		return err
+	}
+	byGUID := make(map[string]send)
+	for _, s := range sends {
+		byGUID[s.guid] = s
+	}
+	o.followed = make(map[int64]send)
+	rows, err := o.db.FindGUIDs(ctx, slices.Collect(maps.Keys(byGUID)))
+	if err != nil {
+		return err
+	}
+	for _, m := range rows {
+		o.followed[m.RowID] = byGUID[m.GUID]
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package relay
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"bluerelay/chatdb"
+	"bluerelay/wire"
+)
+
+// Pairing is one act of swapping a setup URL for this Mac's own credential.
+type Pairing struct {
+	SetupURL string
+	StateDir string
+	ChatDB   string // where the mark is taken, if it can be read
+	Scope    Scope
+	Allow    []string
+	Insecure bool // allow plain http to another machine
+	Version  string
+	HTTP     *http.Client
+}
+
+// Pair uses the one-time token of the setup URL, saves the credential, gives the
+// journal a new identity and notes where chat.db stands, so that what came before
+// stays on the Mac. The error says what a person should do.
+func (p Pairing) Pair(ctx context.Context) (Credential, error) {
+	server, token, err := p.parse()
+	if err != nil {
+		return Credential{}, err
+	}
+	if err := prepareDir(p.StateDir); err != nil {
+		return Credential{}, err
+	}
+	lock, err := lockDir(p.StateDir)
+	if errors.Is(err, ErrBusy) {
+		return Credential{}, fmt.Errorf("%w: stop it, pair, and start it again", err)
+	}
+	if err != nil {
+		return Credential{}, err
+	}
+	defer lock.Close()
+	j, err := openJournal(ctx, p.StateDir)
+	if err != nil {
+		return Credential{}, err
+	}
+	defer j.close()
+	c, err := p.swap(ctx, server, token)
+	if err != nil {
+		return Credential{}, err
+	}
+	c.Scope, c.Allow = cmp.Or(p.Scope, ScopeAll), p.Allow
+	old, err := LoadCredential(p.StateDir)
+	same := err == nil && old.Server == c.Server && old.Line == c.Line
+	if err := j.renew(ctx, same); err != nil {
+		return Credential{}, err
+	}
+	if err := p.mark(ctx, j); err != nil {
+		return Credential{}, err
+	}
+	return c, c.save(p.StateDir)
+}
+
+// parse splits the setup URL into the server's address and the token.
+func (p Pairing) parse() (server, token string, err error) {
+	u, err := url.Parse(p.SetupURL)
+	if err != nil || u.Host == "" {
+		return "", "", errors.New("that is not a setup URL: copy the whole address, https://…/setup?token=dev_…")
+	}
+	token = u.Query().Get("token")
+	path, ok := strings.CutSuffix(strings.TrimSuffix(u.Path, "/"), "/setup")
+	if !ok || token == "" {
+		return "", "", errors.New("that is not a setup URL: it must end in /setup?token=dev_…")
+	}
+	if err := checkServer(u, p.Insecure); err != nil {
+		return "", "", err
+	}
+	return u.Scheme + "://" + u.Host + path, token, nil
+}
+
+// prepareDir makes the state folder, or refuses one that others can enter.
+func prepareDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the state folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the state folder: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("the state folder %s is open to other users (mode %04o): run `chmod 700 %s`", dir, mode, dir)
+	}
+	return nil
+}
+
+func (p Pairing) swap(ctx context.Context, server, token string) (Credential, error) {
+	host, _ := os.Hostname() // only a name for people
+	body, err := json.Marshal(wire.PairRequest{Token: token, Host: strings.TrimSuffix(host, ".local"), OS: runtime.GOOS, Version: p.Version})
+	if err != nil {
+		return Credential{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/relay/v1/pair", bytes.NewReader(body))
+	if err != nil {
+		return Credential{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := cmp.Or(p.HTTP, http.DefaultClient).Do(req)
+	if err != nil {
+		return Credential{}, fmt.Errorf("reach the cloud at %s: %w", server, unwrapURL(err))
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxFrame))
+	if err != nil {
+		return Credential{}, fmt.Errorf("read the cloud's answer: %w", err)
+	}
+	var answer wire.PairResponse
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return Credential{}, fmt.Errorf("the server at %s did not answer like a bluecloud (HTTP %d): check the address", server, resp.StatusCode)
+	}
+	if resp.StatusCode != http.StatusOK || answer.Secret == "" {
+		return Credential{}, errors.New(cmp.Or(answer.Error, fmt.Sprintf("the cloud refused to pair (HTTP %d)", resp.StatusCode)))
+	}
+	return Credential{Server: server, RelayID: answer.RelayID, Secret: answer.Secret, Account: answer.Account, Line: answer.Line}, nil
+}
+
+// unwrapURL leaves out the URL, which holds the token's server twice over.
+func unwrapURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// mark notes where chat.db ends now. Where it cannot be read yet, the first run
+// does it.
+func (p Pairing) mark(ctx context.Context, j *journal) error {
+	if old, err := j.cursor(ctx); err != nil || old != nil {
+		return err // paired before: the journal knows how far it has read
+	}
+	db, err := chatdb.Open(ctx, p.ChatDB)
+	if err != nil {
+		return nil
+	}
+	defer db.Close()
+	c, err := markNow(ctx, db)
+	if err != nil {
+		return nil
+	}
+	return j.setCursor(ctx, *c)
+}

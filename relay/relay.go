@@ -1,0 +1,171 @@
+// Package relay is the daemon on the Mac: it takes orders from the cloud, has them
+// handed to Messages, watches Messages' database for what became of them and for
+// what others write, and reports both.
+//
+// It refuses to guess and to repeat. Whatever it is ordered to do is in its journal
+// before anything happens; an order whose outcome nobody can know is reported as
+// unknown and looked for, never done again; a status is reported only from a row in
+// chat.db. It speaks to one cloud, for one line, from one Mac.
+//
+// Three goroutines do the work, each owned and awaited by Run: the observer reads
+// chat.db, the sender runs osascript, the link keeps the websocket. They meet in
+// the journal and wake each other by doorbells; nothing lives only in memory. A
+// Relay runs once and its exported methods are not for concurrent use.
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"bluerelay/applescript"
+	"bluerelay/chatdb"
+	"bluerelay/wire"
+)
+
+// Config says where everything is and how long things may take. Zero durations
+// mean the defaults.
+type Config struct {
+	StateDir  string // journal, credential, locks; 0700
+	Server    string // replaces the credential's server, for one that has moved
+	ChatDB    string // ~/Library/Messages/chat.db
+	Osascript string // /usr/bin/osascript
+	Exe       string // this program, which becomes the shim when started with applescript.ShimArg
+	Version   string // of this build
+	Log       *slog.Logger
+
+	Settle       time.Duration // from osascript's end until a send without a row is unknown: 30 s
+	Observe      time.Duration // how long rows are looked for and followed: 7 days
+	Grace        time.Duration // how long an incomplete row may stay so: 30 s
+	Net          time.Duration // the slow look beneath lost file events: 1 s
+	Retry        time.Duration // between tries at a chat.db or journal in trouble: 1 s
+	Drain        time.Duration // how long a stop waits for the osascript in hand: 15 s, below launchd's 20
+	RetryMin     time.Duration // first bound of the pause before a reconnect: 500 ms
+	RetryMax     time.Duration // last bound: 30 s
+	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s
+	SendLimit    time.Duration // replaces osascript's deadline, 45 s for a text
+}
+
+func (c *Config) defaults() {
+	c.Settle = cmp.Or(c.Settle, 30*time.Second)
+	c.Observe = cmp.Or(c.Observe, 7*24*time.Hour)
+	c.Grace = cmp.Or(c.Grace, 30*time.Second)
+	c.Net = cmp.Or(c.Net, time.Second)
+	c.Retry = cmp.Or(c.Retry, time.Second)
+	c.Drain = cmp.Or(c.Drain, 15*time.Second)
+	c.RetryMin = cmp.Or(c.RetryMin, 500*time.Millisecond)
+	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
+	c.RetryRefused = cmp.Or(c.RetryRefused, time.Minute)
+}
+
+// Relay is one daemon.
+type Relay struct {
+	cfg        Config
+	log        *slog.Logger
+	credential Credential
+	journal    *journal
+	health     *health
+	lock       *os.File
+
+	sendBell   chan struct{} // there may be something to send
+	outboxBell chan struct{} // there may be something to report
+
+	dbMu sync.RWMutex
+	db   *chatdb.DB // lent by the observer to the sender; nil while there is none
+}
+
+// ErrBusy says that another relay runs on the same state folder.
+var ErrBusy = errors.New("another bluerelay is already running with this state folder")
+
+// Open prepares a relay: it reads the credential, takes the state folder's lock and
+// opens the journal. The error says what a person should do.
+func Open(ctx context.Context, cfg Config) (*Relay, error) {
+	cfg.defaults()
+	credential, err := LoadCredential(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	credential.Server = cmp.Or(cfg.Server, credential.Server)
+	lock, err := lockDir(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	j, err := openJournal(ctx, cfg.StateDir)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.StateDir, "sends"), 0o700); err != nil {
+		j.close()
+		lock.Close()
+		return nil, fmt.Errorf("make the folder of running sends: %w", err)
+	}
+	return &Relay{
+		cfg: cfg, log: cfg.Log, credential: credential, journal: j, health: newHealth(), lock: lock,
+		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1),
+	}, nil
+}
+
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, ErrBusy
+	}
+	return nil, fmt.Errorf("lock the state folder: %w", err)
+}
+
+// Run works until ctx ends and returns when everything it started has ended. A stop
+// lets the osascript in hand finish, for at most Config.Drain; one that takes
+// longer goes on by itself and is accounted for by the next run.
+func (r *Relay) Run(ctx context.Context) error {
+	defer r.lock.Close()
+	defer r.journal.close()
+	r.health.set(wire.ProblemStarting, "The relay is finding out what became of messages of its last run.")
+	// The sender stops first; link and observer stay until it has ended, so that
+	// its last word is still reported.
+	outer, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var others, sendings sync.WaitGroup
+	var errs [3]error
+	others.Go(func() { errs[0] = (&observer{Relay: r}).run(outer); cancel() })
+	others.Go(func() { errs[1] = (&link{Relay: r}).run(outer); cancel() })
+	sendings.Go(func() {
+		script := applescript.Sender{Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit}
+		errs[2] = (&sender{Relay: r, script: script}).run(sending)
+	})
+	sendings.Wait()
+	stop()
+	others.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// lendDB lets the sender use the observer's database, or ends that. It returns only
+// when the sender has let go of the former one.
+func (r *Relay) lendDB(db *chatdb.DB) {
+	r.dbMu.Lock()
+	defer r.dbMu.Unlock()
+	r.db = db
+}
+
+// borrowDB is nil while chat.db cannot be read. The caller must call done.
+func (r *Relay) borrowDB() (db *chatdb.DB, done func()) {
+	r.dbMu.RLock()
+	return r.db, r.dbMu.RUnlock
+}
