@@ -1,0 +1,112 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"bluerelay/cloud/store"
+)
+
+// Permission is something that a key may allow.
+type Permission string
+
+// The permissions, as Texting Blue names them.
+const (
+	MessagesSend   Permission = "messages:send"
+	MessagesRead   Permission = "messages:read"
+	WebhooksManage Permission = "webhooks:manage"
+	NumbersRead    Permission = "numbers:read"
+	NumbersWrite   Permission = "numbers:write"
+	TeamRead       Permission = "team:read"
+	TeamWrite      Permission = "team:write"
+	Everything     Permission = "*"
+)
+
+// Permissions lists all of them.
+var permissions = []Permission{MessagesSend, MessagesRead, WebhooksManage, NumbersRead, NumbersWrite, TeamRead, TeamWrite, Everything}
+
+// Principal is whoever has shown a good key.
+type Principal struct {
+	Account store.Account
+	Key     store.Key
+}
+
+// Authenticate finds out whose key that is.
+func (s *Service) Authenticate(ctx context.Context, dialect, secret string) (Principal, error) {
+	unauthorized := &Error{Code: Unauthorized, Message: "Missing or invalid API key"}
+	if secret == "" {
+		return Principal{}, unauthorized
+	}
+	key, err := s.store.KeyByHash(ctx, hashSecret(secret))
+	if errors.Is(err, store.ErrNotFound) || err == nil && key.Dialect != dialect {
+		return Principal{}, unauthorized
+	}
+	if err != nil {
+		return Principal{}, fmt.Errorf("find the key: %w", err)
+	}
+	account, err := s.store.Account(ctx, key.AccountID)
+	if err != nil {
+		return Principal{}, fmt.Errorf("find the key's account: %w", err)
+	}
+	return Principal{Account: account, Key: key}, nil
+}
+
+// Need returns Forbidden unless the key has the permission.
+func (p Principal) Need(want Permission) error {
+	if slices.Contains(p.Key.Permissions, string(want)) || slices.Contains(p.Key.Permissions, string(Everything)) {
+		return nil
+	}
+	return &Error{Code: Forbidden, Message: fmt.Sprintf("This API key lacks the %s permission", want)}
+}
+
+// Unlimited is what Count returns where an account has no limit of requests.
+const Unlimited = -1
+
+// Count counts a request against the key's limit a minute and returns how many are
+// left in the running minute, or RateLimited.
+func (s *Service) Count(p Principal) (left int64, err error) {
+	limit := p.Account.RequestsPerMinute
+	if limit == 0 {
+		return Unlimited, nil
+	}
+	used, wait := s.rates.count(p.Key.ID, time.Now(), limit)
+	if wait > 0 {
+		seconds := int64((wait + time.Second - 1) / time.Second)
+		return 0, &Error{
+			Code: RateLimited, RetryAfter: time.Duration(seconds) * time.Second,
+			Message: fmt.Sprintf("Rate limit exceeded. Retry after %d seconds.", seconds),
+		}
+	}
+	return limit - used, nil
+}
+
+// rates counts requests by key in minutes that begin with the first request. It
+// lives in memory: a restart forgives.
+type rates struct {
+	mu      sync.Mutex
+	windows map[string]*window
+}
+
+type window struct {
+	ends time.Time
+	used int64
+}
+
+func (r *rates) count(key string, now time.Time, limit int64) (used int64, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.windows[key]
+	if w == nil || !now.Before(w.ends) {
+		w = &window{ends: now.Add(time.Minute)}
+		r.windows[key] = w
+	}
+	if w.used >= limit {
+		return w.used, w.ends.Sub(now)
+	}
+	w.used++
+	return w.used, 0
+}

@@ -1,0 +1,141 @@
+// Package cloud holds the rules of the server: who may do what, how a message goes
+// from a request to a relay and back, which relay is responsible for it, what is
+// told to whom.
+//
+// It refuses to know any public API: routes, JSON and error envelopes belong to the
+// dialects, which call the methods of Service and render what they return. It
+// contains no SQL. It never repeats a send: a message belongs to one install of one
+// relay until that install itself reports that nothing happened.
+//
+// All methods of Service may be called concurrently, while Run runs.
+package cloud
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"bluerelay/cloud/store"
+)
+
+// Config says how a Service behaves. Zero values mean the defaults.
+type Config struct {
+	Store     *store.Store
+	Log       *slog.Logger
+	PublicURL string // https://host, no slash at the end: what setup URLs begin with
+	// Dialects render webhooks, by their name in the store.
+	Dialects map[string]Dialect
+	// WebhookAllow are private addresses that webhooks may reach, also by plain http.
+	WebhookAllow []netip.Prefix
+
+	Window       int           // messages assigned to one relay at a time: 4
+	Ping         time.Duration // between pings to a relay: 20 s; silence for 2.5 of them ends the connection
+	UnknownFinal time.Duration // from unknown to failed in public: 24 h
+	Sweep        time.Duration // the slow look beneath doorbells: 1 s
+	SetupTTL     time.Duration // life of a setup URL: 10 min
+}
+
+func (c *Config) defaults() {
+	c.Window = cmp.Or(c.Window, 4)
+	c.Ping = cmp.Or(c.Ping, 20*time.Second)
+	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
+	c.Sweep = cmp.Or(c.Sweep, time.Second)
+	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
+}
+
+// Dialect is what the rules need of a public API to tell its webhooks.
+type Dialect struct {
+	// Events are the types that its webhooks may ask for.
+	Events []string
+	// Body renders an event; it is called inside the event's transaction and must be
+	// quick.
+	Body func(e store.Event, m store.Message) (string, error)
+	// Sign sets the vendor's headers.
+	Sign func(h http.Header, w store.Webhook, d store.Delivery)
+}
+
+// Service is the cloud.
+type Service struct {
+	cfg      Config
+	store    *store.Store
+	log      *slog.Logger
+	hub      hub
+	rates    rates
+	dispatch *dispatcher
+	sessions sync.WaitGroup
+	base     context.Context // parent of relay sessions, which outlive their HTTP request
+	stop     context.CancelFunc
+}
+
+// New makes a Service. Call Run once.
+func New(cfg Config) *Service {
+	cfg.defaults()
+	s := &Service{cfg: cfg, store: cfg.Store, log: cfg.Log}
+	s.base, s.stop = context.WithCancel(context.Background())
+	s.hub.sessions = make(map[string]*session)
+	s.rates.windows = make(map[string]*window)
+	s.dispatch = newDispatcher(s)
+	return s
+}
+
+// Run delivers webhooks and sweeps until ctx ends. Then it closes the relays'
+// connections, lets webhooks in hand finish, and returns when all of that is done.
+func (s *Service) Run(ctx context.Context) error {
+	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.DisconnectRelays() }); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.dispatch.run(ctx) })
+	wg.Go(func() { s.sweep(ctx) })
+	<-ctx.Done()
+	s.stop()
+	s.sessions.Wait()
+	wg.Wait()
+	return nil
+}
+
+// Ready tells whether the database can be read and written.
+func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+
+// sweep is the net beneath the doorbells, and does what only time brings about.
+func (s *Service) sweep(ctx context.Context) {
+	t := time.NewTicker(s.cfg.Sweep)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		s.hub.ringAll()
+		s.dispatch.ring()
+		if err := s.giveUpUnknown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Error("sweep.failed", "error", err.Error())
+		}
+	}
+}
+
+// giveUpUnknown shows messages as failed that nobody has seen for a day. The words
+// still say that they may have gone out, and evidence still corrects them.
+func (s *Service) giveUpUnknown(ctx context.Context) error {
+	now := time.Now()
+	old, err := s.store.StaleUnknown(ctx, now.Add(-s.cfg.UnknownFinal).UnixMilli(), 100)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		for _, m := range old {
+			if err := s.advance(tx, unknownStep(m, now)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.dispatch.ring()
+	return err
+}

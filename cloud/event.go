@@ -1,0 +1,109 @@
+package cloud
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// OutcomeUnknown is the error code of a message that may have been sent.
+const OutcomeUnknown = "outcome_unknown"
+
+// eventTypes are the events that a status brings about; a status without one is
+// between the relay and us.
+var eventTypes = map[wire.Status]string{
+	wire.StatusSent:      "message.sent",
+	wire.StatusDelivered: "message.delivered",
+	wire.StatusRead:      "message.read",
+	wire.StatusFailed:    "message.failed",
+	wire.StatusUnknown:   "message.unknown",
+	wire.Canceled:        "message.failed",
+	wire.Expired:         "message.failed",
+	wire.StatusReceived:  "message.received",
+}
+
+// advance changes a message's status, if that is still due, and records the event
+// in the same transaction.
+func (s *Service) advance(tx *store.Tx, step store.Step) error {
+	m, changed, err := tx.Advance(step)
+	if err != nil || !changed {
+		return err
+	}
+	return s.record(tx, m)
+}
+
+// record writes the event of a message's present status, and one delivery for each
+// webhook that wants it. The body is rendered here, once: what is signed later is
+// what was true now.
+func (s *Service) record(tx *store.Tx, m store.Message) error {
+	kind, ok := eventTypes[m.Status]
+	if !ok {
+		return nil
+	}
+	e := store.Event{ID: newID("evt_"), AccountID: m.AccountID, Type: kind, MessageID: m.ID, LineID: m.LineID, CreatedAt: m.UpdatedAt}
+	if err := tx.CreateEvent(&e); err != nil {
+		return fmt.Errorf("record an event: %w", err)
+	}
+	hooks, err := tx.Webhooks(tx.Context(), m.AccountID, "")
+	if err != nil {
+		return fmt.Errorf("find webhooks: %w", err)
+	}
+	for _, w := range hooks {
+		if !wants(w, e, m) {
+			continue
+		}
+		body, err := s.cfg.Dialects[w.Dialect].Body(e, m)
+		if err != nil {
+			return fmt.Errorf("render a webhook: %w", err)
+		}
+		err = tx.CreateDelivery(store.Delivery{
+			ID: newID("dlv_"), AccountID: w.AccountID, WebhookID: w.ID, EventID: e.ID, EventType: e.Type, Body: body,
+			State: store.DeliveryPending, DueAt: e.CreatedAt, CreatedAt: e.CreatedAt, UpdatedAt: e.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("record a delivery: %w", err)
+		}
+	}
+	return nil
+}
+
+func wants(w store.Webhook, e store.Event, m store.Message) bool {
+	if !slices.Contains(w.Events, e.Type) {
+		return false
+	}
+	line := m.From
+	if m.Direction == store.Inbound {
+		line = m.To
+	}
+	return w.PhoneNumber == "" || w.PhoneNumber == line
+}
+
+// unknownStep ends a message that nobody can account for.
+func unknownStep(m store.Message, now time.Time) store.Step {
+	return store.Step{
+		ID: m.ID, To: wire.StatusFailed, At: now.UnixMilli(), Now: now.UnixMilli(),
+		ErrorCode: OutcomeUnknown, ErrorNumber: m.ErrorNumber, ErrorMessage: m.ErrorMessage,
+	}
+}
+
+// lost turns what an install still held into unknown: it was retired, and only its
+// Mac knows whether anything went out. Nothing of it is ever given to another.
+func (s *Service) lost(tx *store.Tx, installID, lineID string, now time.Time) error {
+	held, err := tx.Assigned(tx.Context(), installID, lineID)
+	if err != nil {
+		return err
+	}
+	for _, m := range held {
+		err := s.advance(tx, store.Step{
+			ID: m.ID, To: wire.StatusUnknown, At: now.UnixMilli(), Now: now.UnixMilli(),
+			ErrorCode: OutcomeUnknown, ErrorMessage: "The Mac that was to send this is gone; the message may have been sent.",
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// NumberState is a line with what is known of its Mac.
+type NumberState struct {
+	store.Line
+	Relay         *store.Relay // nil until a Mac is paired
+	MessagesToday int64        // outbound and inbound since midnight UTC
+}
+
+// Numbers returns the account's lines.
+func (s *Service) Numbers(ctx context.Context, p Principal) ([]NumberState, error) {
+	lines, err := s.store.Lines(ctx, p.Account.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]NumberState, len(lines))
+	for i, l := range lines {
+		if list[i], err = s.numberState(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (s *Service) numberState(ctx context.Context, l store.Line) (NumberState, error) {
+	n := NumberState{Line: l}
+	midnight := time.Now().UTC().Truncate(24 * time.Hour).UnixMilli()
+	var err error
+	if n.MessagesToday, err = s.store.CountLine(ctx, l.ID, midnight); err != nil {
+		return n, err
+	}
+	if l.RelayID == "" {
+		return n, nil
+	}
+	r, err := s.store.Relay(ctx, l.RelayID)
+	n.Relay = &r
+	return n, err
+}
+
+// Number returns one of the account's lines.
+func (s *Service) Number(ctx context.Context, p Principal, id string) (NumberState, error) {
+	l, err := s.ownLine(ctx, s.store, p, id)
+	if err != nil {
+		return NumberState{}, err
+	}
+	return s.numberState(ctx, l)
+}
+
+type lineReader interface {
+	Line(ctx context.Context, id string) (store.Line, error)
+}
+
+func (s *Service) ownLine(ctx context.Context, r lineReader, p Principal, id string) (store.Line, error) {
+	l, err := r.Line(ctx, id)
+	if err == nil && l.AccountID != p.Account.ID {
+		err = store.ErrNotFound
+	}
+	return l, err
+}
+
+// LineChange is what to change of a line; nil members stay.
+type LineChange struct {
+	Label  *string // at most 100 characters
+	Status *string // LineActive or LinePaused
+	Pace   *string // "", "off" or messages a second
+}
+
+// UpdateNumber changes one of the account's lines.
+func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c LineChange) (store.Line, error) {
+	if err := c.check(); err != nil {
+		return store.Line{}, err
+	}
+	var l store.Line
+	err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+		if l, err = s.ownLine(tx.Context(), tx, p, id); err != nil {
+			return err
+		}
+		c.apply(&l)
+		return tx.UpdateLine(l)
+	})
+	s.hub.ring(id)
+	return l, err
+}
+
+func (c LineChange) check() error {
+	if c.Label != nil && utf8.RuneCountInString(*c.Label) > 100 {
+		return Invalid("label", "The 'label' field must not exceed 100 characters.")
+	}
+	if c.Status != nil && *c.Status != store.LineActive && *c.Status != store.LinePaused {
+		return Invalid("status", "The 'status' field must be active or paused.")
+	}
+	if c.Pace != nil {
+		if _, err := parsePace(*c.Pace); err != nil {
+			return Invalid("pace", "The pace must be off or a number of messages a second, such as 1 or 0.5.")
+		}
+	}
+	return nil
+}
+
+func (c LineChange) apply(l *store.Line) {
+	if c.Label != nil {
+		l.Label = *c.Label
+	}
+	if c.Status != nil {
+		l.Status = *c.Status
+	}
+	if c.Pace != nil {
+		l.Pace = *c.Pace
+	}
+}
+
+// parsePace returns messages a second; 0 means no pacing and -1 what the Mac calls
+// for.
+func parsePace(s string) (float64, error) {
+	switch s {
+	case "":
+		return -1, nil
+	case "off":
+		return 0, nil
+	}
+	rate, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(rate > 0 && rate <= 1000) {
+		return 0, fmt.Errorf("%q is no pace", s)
+	}
+	return rate, nil
+}
+
+// RemoveNumber takes a line out of use: its Mac may no longer connect, what waits
+// is canceled, what the Mac holds becomes unknown.
+func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) error {
+	now := time.Now()
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		l, err := s.ownLine(tx.Context(), tx, p, id)
+		if err != nil {
+			return err
+		}
+		waiting, err := tx.Waiting(tx.Context(), l.ID)
+		if err != nil {
+			return err
+		}
+		for _, m := range waiting {
+			err := s.advance(tx, store.Step{
+				ID: m.ID, To: wire.Canceled, At: now.UnixMilli(), Now: now.UnixMilli(),
+				ErrorCode: "canceled", ErrorMessage: "The number it was to be sent from was removed.",
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if err := s.retire(tx, l, now); err != nil {
+			return err
+		}
+		return tx.RemoveLine(l.ID, now.UnixMilli())
+	})
+	s.hub.ring(id)
+	s.dispatch.ring()
+	return err
+}
+
+// retire ends the right of a line's Mac to connect.
+func (s *Service) retire(tx *store.Tx, l store.Line, now time.Time) error {
+	if l.RelayID == "" {
+		return nil
+	}
+	gone, err := tx.RetireInstalls(l.RelayID, "", now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, install := range gone {
+		if err := s.lost(tx, install, l.ID, now); err != nil {
+			return err
+		}
+	}
+	return tx.RetireRelay(l.RelayID, now.UnixMilli())
+}
+
+// AddLine registers a number. A vouched one may send at once, its messages waiting
+// for a Mac; otherwise the pairing verifies it.
+func (s *Service) AddLine(ctx context.Context, accountID, number, pace string, vouched bool) (store.Line, error) {
+	if !ValidNumber(number) {
+		return store.Line{}, Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
+	}
+	if err := (LineChange{Pace: &pace}).check(); err != nil {
+		return store.Line{}, err
+	}
+	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, Pace: pace, CreatedAt: time.Now().UnixMilli()}
+	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateLine(l) })
+	if errors.Is(err, store.ErrExists) {
+		return l, &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
+	}
+	return l, err
+}
+
+// StartPairing makes a setup URL for a line: one use, a short life. Where the line
+// has a Mac already, replace says that it may be retired by that use.
+func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) (setupURL string, err error) {
+	if l.RelayID != "" && !replace {
+		return "", &Error{Code: Conflict, Message: "This phone number has a Mac already.", Param: "phone_number"}
+	}
+	token := "dev_" + randomText(32)
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.CreateSetupToken(store.SetupToken{
+			TokenHash: hashSecret(token), LineID: l.ID, Replaces: replace, ExpiresAt: time.Now().Add(s.cfg.SetupTTL).UnixMilli(),
+		})
+	})
+	return s.cfg.PublicURL + "/setup?token=" + token, err
+}
+
+// VerifyNumber registers a number for the account, or takes the one that it has
+// registered and not paired, and returns its setup URL.
+func (s *Service) VerifyNumber(ctx context.Context, p Principal, number string) (setupURL string, err error) {
+	if !ValidNumber(number) {
+		return "", Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
+	}
+	l, err := s.store.LineByNumber(ctx, number)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		l, err = s.AddLine(ctx, p.Account.ID, number, "", false)
+	case err == nil && l.AccountID != p.Account.ID:
+		err = &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.StartPairing(ctx, l, false)
+}

@@ -1,0 +1,157 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// RelayRoutes registers what relays call: pairing and the socket.
+func (s *Service) RelayRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
+	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
+}
+
+func (s *Service) servePair(w http.ResponseWriter, r *http.Request) {
+	var req wire.PairRequest
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxFrame))
+	if err == nil {
+		err = json.Unmarshal(data, &req)
+	}
+	if err != nil {
+		answerPair(w, http.StatusBadRequest, wire.PairResponse{Error: "The request could not be read: is this an old bluerelay?"})
+		return
+	}
+	answer, err := s.Pair(r.Context(), req)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		answerPair(w, http.StatusForbidden, wire.PairResponse{Error: "This setup URL has been used or is too old: make a new one with `bluecloud line pair NUMBER`."})
+	case err != nil:
+		s.log.Error("pair.failed", "error", err.Error())
+		answerPair(w, http.StatusServiceUnavailable, wire.PairResponse{Error: "The server cannot pair at the moment: try again later."})
+	default:
+		answerPair(w, http.StatusOK, answer)
+	}
+}
+
+func answerPair(w http.ResponseWriter, status int, answer wire.PairResponse) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer) // a reader that has gone needs no answer
+}
+
+// Pair uses a setup token up and makes a Mac the line's own. A Mac that the line
+// had is retired, if the token says so; otherwise ErrNotFound.
+func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (wire.PairResponse, error) {
+	now := time.Now()
+	secret := "rly_" + randomText(40)
+	var answer wire.PairResponse
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		token, err := tx.TakeSetupToken(hashSecret(req.Token), now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		line, err := tx.Line(tx.Context(), token.LineID)
+		if err != nil {
+			return err
+		}
+		if line.RelayID != "" && !token.Replaces {
+			return store.ErrNotFound
+		}
+		if err := s.retire(tx, line, now); err != nil {
+			return err
+		}
+		relay := store.Relay{
+			ID: newID("rel_"), AccountID: line.AccountID, LineID: line.ID, SecretHash: hashSecret(secret),
+			Host: clip(req.Host), OS: clip(req.OS), Version: clip(req.Version), CreatedAt: now.UnixMilli(),
+		}
+		if err := tx.CreateRelay(relay); err != nil {
+			return err
+		}
+		line.RelayID, line.Verified = relay.ID, true
+		if err := tx.UpdateLine(line); err != nil {
+			return err
+		}
+		account, err := tx.Account(tx.Context(), line.AccountID)
+		answer = wire.PairResponse{RelayID: relay.ID, Secret: secret, Account: account.Name, Line: line.PhoneNumber}
+		s.log.Info("relay.paired", "relay", relay.ID, "line", line.ID)
+		return err
+	})
+	s.hub.ringAll() // a session of the Mac that was replaced finds out
+	s.dispatch.ring()
+	return answer, err
+}
+
+// clip bounds what a stranger says of itself.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 100)], "") }
+
+// serveSocket upgrades a relay's request. The session that follows lives until the
+// connection or the server ends, not until the request does.
+func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
+	if !ok || errors.Is(err, store.ErrNotFound) {
+		http.Error(w, "this relay is not paired, or was revoked", http.StatusUnauthorized)
+		return
+	}
+	if err != nil {
+		s.log.Error("relay.refused", "error", err.Error())
+		http.Error(w, "the server cannot look relays up at the moment", http.StatusServiceUnavailable)
+		return
+	}
+	up := websocket.Upgrader{
+		HandshakeTimeout: helloTimeout,
+		Subprotocols:     []string{wire.Subprotocol},
+		// A browser page has no business here, whatever host it comes from.
+		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "" },
+	}
+	conn, err := up.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	conn.SetReadLimit(wire.MaxFrame)
+	s.serveRelay(conn, relay)
+}
+
+func (s *Service) serveRelay(conn *websocket.Conn, relay store.Relay) {
+	one := &session{Service: s, conn: conn, relay: relay, bell: make(chan struct{}, 1),
+		log: s.log.With(slog.String("relay", relay.ID))}
+	s.sessions.Add(1)
+	defer s.sessions.Done()
+	one.run(s.base)
+}
+
+// RevokeRelay ends a Mac's right to connect; what it held becomes unknown and its
+// line waits for another pairing.
+func (s *Service) RevokeRelay(ctx context.Context, id string) error {
+	now := time.Now()
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		relay, err := tx.Relay(tx.Context(), id)
+		if err != nil {
+			return err
+		}
+		line, err := tx.Line(tx.Context(), relay.LineID)
+		if err != nil {
+			return err
+		}
+		if line.RelayID != id {
+			return store.ErrNotFound
+		}
+		if err := s.retire(tx, line, now); err != nil {
+			return err
+		}
+		line.RelayID = ""
+		return tx.UpdateLine(line)
+	})
+}

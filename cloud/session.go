@@ -1,0 +1,368 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// The session's limits.
+const (
+	writeTimeout = 10 * time.Second
+	helloTimeout = 10 * time.Second
+	reportBatch  = 256              // reports committed at once
+	seenEvery    = time.Minute      // how often last_seen_at is written
+	drainWithin  = 10 * time.Second // relays come back within this time after a drain
+)
+
+// session is one relay's connection. Its run writes to the socket, a second
+// goroutine reads; nothing else does either.
+type session struct {
+	*Service
+	conn    *websocket.Conn
+	relay   store.Relay
+	line    store.Line
+	install string
+	log     *slog.Logger
+	bell    chan struct{}
+	cancel  context.CancelCauseFunc
+	pace    pace
+}
+
+// closing is a reason to end a connection that the relay is told.
+type closing struct {
+	code int
+	text string
+}
+
+func (c *closing) Error() string { return c.text }
+
+func (s *session) ring() {
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
+}
+
+// run greets the relay and serves it until the connection or ctx ends.
+func (s *session) run(ctx context.Context) {
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	err := s.greet(ctx)
+	if err != nil {
+		s.part(err)
+	} else {
+		if old := s.hub.enter(s); old != nil {
+			old.cancel(&closing{wire.CloseSuperseded, "a newer connection of this Mac has taken over"})
+		}
+		s.log.Info("relay.online", "version", s.relay.Version)
+		err = s.serve(ctx)
+		if s.hub.leave(s) {
+			s.away()
+		}
+	}
+	s.log.Info("relay.offline", "reason", err.Error())
+}
+
+// part tells the relay why, if that can be told, and closes the socket.
+func (s *session) part(err error) {
+	c, ok := errors.AsType[*closing](err)
+	if !ok {
+		c = &closing{websocket.CloseGoingAway, ""}
+	}
+	// The socket may be gone; then nobody is there to be told.
+	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(c.code, c.text), time.Now().Add(writeTimeout))
+	s.conn.Close()
+}
+
+// greet reads hello, decides about the install, and answers with what is known of
+// it and all that it still holds.
+func (s *session) greet(ctx context.Context) error {
+	_ = s.conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	_, data, err := s.conn.ReadMessage()
+	if err != nil {
+		return fmt.Errorf("read hello: %w", err)
+	}
+	f, err := wire.Decode(data)
+	if err != nil || f.Type != wire.TypeHello {
+		return &closing{wire.CloseProtocol, "the first frame must be hello"}
+	}
+	if f.Hello.Protocol != wire.Version {
+		return &closing{wire.CloseTooOld, fmt.Sprintf("this server speaks version %d of the protocol: update bluerelay", wire.Version)}
+	}
+	acked, held, err := s.admit(ctx, *f.Hello)
+	if err != nil {
+		return err
+	}
+	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.line.PhoneNumber}}); err != nil {
+		return err
+	}
+	return s.order(held)
+}
+
+// admit writes down who has come, in one transaction. Another journal than before
+// means that what the former one held is beyond anybody's knowledge.
+func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []store.Message, err error) {
+	now := time.Now()
+	var refused error // to be told to the relay, and yet committed
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.current(tx); err != nil {
+			return err
+		}
+		in, err := tx.Install(tx.Context(), h.Install)
+		if errors.Is(err, store.ErrNotFound) {
+			in = store.Install{ID: h.Install, RelayID: s.relay.ID, CreatedAt: now.UnixMilli()}
+			err = tx.CreateInstall(in)
+		}
+		if err != nil {
+			return err
+		}
+		keep := h.Install
+		if in.RelayID != s.relay.ID || in.RetiredAt != 0 || h.JournalHigh < in.LastSeq {
+			refused = &closing{wire.CloseJournal, "the journal of this Mac is an old copy: pair it again"}
+			keep = ""
+		}
+		gone, err := tx.RetireInstalls(s.relay.ID, keep, now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		for _, id := range gone {
+			if err := s.lost(tx, id, s.line.ID, now); err != nil {
+				return err
+			}
+		}
+		if refused != nil {
+			return nil
+		}
+		acked, s.install = in.LastSeq, h.Install
+		s.describe(h, now)
+		if err := tx.UpdateRelay(s.relay); err != nil {
+			return err
+		}
+		held, err = tx.Assigned(tx.Context(), h.Install, s.line.ID)
+		return err
+	})
+	s.dispatch.ring()
+	if err == nil {
+		err = refused
+	}
+	return acked, held, err
+}
+
+func (s *session) describe(h wire.Hello, now time.Time) {
+	s.relay.Host, s.relay.OS, s.relay.Version = h.Host, h.OS, h.Version
+	s.relay.Connected, s.relay.LastSeenAt = true, now.UnixMilli()
+	s.setHealth(h.Health)
+}
+
+func (s *session) setHealth(h wire.Health) {
+	s.relay.Ready, s.relay.Problem, s.relay.Reason = h.Ready, string(h.Code), h.Reason
+}
+
+// current reads the line again and makes sure that this Mac is still its own.
+func (s *session) current(tx *store.Tx) error {
+	line, err := tx.Line(tx.Context(), s.relay.LineID)
+	if err == nil && line.RelayID == s.relay.ID {
+		s.line = line
+		return nil
+	}
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		return &closing{wire.CloseRevoked, "this Mac is no longer paired with its number"}
+	}
+	return err
+}
+
+// serve works until the connection ends: reports are committed and then
+// acknowledged, waiting messages are assigned and then sent.
+func (s *session) serve(ctx context.Context) (err error) {
+	frames := make(chan wire.Frame, reportBatch)
+	var reading sync.WaitGroup
+	defer func() {
+		s.part(err) // closes the socket, which ends the reader
+		reading.Wait()
+	}()
+	reading.Go(func() { s.cancel(s.readLoop(ctx, frames)) })
+	ping := time.NewTicker(s.cfg.Ping)
+	defer ping.Stop()
+	s.ring()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.goodbye(ctx)
+		case f := <-frames:
+			err = s.take(ctx, f, frames)
+		case <-s.bell:
+			err = s.work(ctx, nil)
+		case <-s.pace.ready():
+			err = s.work(ctx, nil)
+		case now := <-ping.C:
+			err = s.ping(ctx, now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// goodbye is what a server that stops says; other reasons speak for themselves.
+func (s *session) goodbye(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		// Best effort: the relay comes back by itself in any case.
+		_ = s.write(wire.Frame{Type: wire.TypeDrain, Drain: &wire.Drain{DelayMS: rand.N(drainWithin).Milliseconds()}})
+		return &closing{websocket.CloseGoingAway, "the server is stopping"}
+	}
+	return cause
+}
+
+func (s *session) readLoop(ctx context.Context, frames chan<- wire.Frame) error {
+	alive := func() { _ = s.conn.SetReadDeadline(time.Now().Add(s.cfg.Ping * 5 / 2)) }
+	s.conn.SetPongHandler(func(string) error { alive(); return nil })
+	for {
+		alive()
+		_, data, err := s.conn.ReadMessage()
+		if err != nil {
+			return fmt.Errorf("connection lost: %w", err)
+		}
+		f, err := wire.Decode(data)
+		if err != nil {
+			return &closing{wire.CloseProtocol, "a frame could not be read"}
+		}
+		select {
+		case frames <- f:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take handles a frame together with the reports that have come with it.
+func (s *session) take(ctx context.Context, f wire.Frame, frames <-chan wire.Frame) error {
+	var reports []wire.Report
+	for {
+		switch f.Type {
+		case wire.TypeReport:
+			reports = append(reports, *f.Report)
+		case wire.TypeHealth:
+			s.setHealth(*f.Health)
+			s.log.Info("relay.health", "ready", s.relay.Ready, "problem", s.relay.Problem)
+			if err := s.saveRelay(ctx); err != nil {
+				return err
+			}
+		}
+		if len(reports) < reportBatch {
+			select {
+			case f = <-frames:
+				continue
+			default:
+			}
+		}
+		return s.work(ctx, reports)
+	}
+}
+
+// work commits reports and assigns what may be sent next, in one transaction; then
+// it acknowledges and orders.
+func (s *session) work(ctx context.Context, reports []wire.Report) error {
+	now := time.Now()
+	var orders []store.Message
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		orders = nil
+		if err := s.current(tx); err != nil {
+			return err
+		}
+		for _, r := range reports {
+			if err := s.apply(tx, s.relay, s.line, s.install, r, now); err != nil {
+				return fmt.Errorf("apply a report: %w", err)
+			}
+		}
+		if n := len(reports); n > 0 {
+			if err := tx.AdvanceInstall(s.install, reports[n-1].Seq); err != nil {
+				return err
+			}
+		}
+		room := s.room(now)
+		if room == 0 {
+			return nil
+		}
+		var err error
+		orders, err = tx.Assign(s.line.ID, s.install, s.cfg.Window, room, now.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if n := len(reports); n > 0 {
+		s.dispatch.ring()
+		if err := s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: reports[n-1].Seq}}); err != nil {
+			return err
+		}
+	}
+	s.pace.spend(len(orders))
+	return s.order(orders)
+}
+
+// room is how many messages may be assigned now.
+func (s *session) room(now time.Time) int {
+	if !s.relay.Ready || s.line.Status != store.LineActive {
+		return 0
+	}
+	return s.pace.room(rateOf(s.line, s.relay), s.cfg.Window, now)
+}
+
+// order writes what is assigned. It is on disk already: a frame that is lost is
+// written again after the next hello.
+func (s *session) order(list []store.Message) error {
+	for _, m := range list {
+		err := s.write(wire.Frame{Type: wire.TypeSend, Send: &wire.Send{
+			Message: m.ID, Attempt: m.Attempt, Seq: m.Seq, To: m.To, Text: m.Content, Service: m.Service,
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) ping(ctx context.Context, now time.Time) error {
+	if err := s.conn.WriteControl(websocket.PingMessage, nil, now.Add(writeTimeout)); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	if now.UnixMilli()-s.relay.LastSeenAt < seenEvery.Milliseconds() {
+		return nil
+	}
+	s.relay.LastSeenAt = now.UnixMilli()
+	return s.saveRelay(ctx)
+}
+
+func (s *session) saveRelay(ctx context.Context) error {
+	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateRelay(s.relay) })
+}
+
+// away notes that the Mac has gone, also while the server stops.
+func (s *session) away() {
+	s.relay.Connected, s.relay.LastSeenAt = false, time.Now().UnixMilli()
+	if err := s.saveRelay(context.Background()); err != nil {
+		s.log.Error("relay.not_recorded", "error", err.Error())
+	}
+}
+
+func (s *session) write(f wire.Frame) error {
+	data, err := wire.Encode(f)
+	if err != nil {
+		return err
+	}
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	return s.conn.WriteMessage(websocket.TextMessage, data)
+}

@@ -1,0 +1,23 @@
+package store
+
+// Event is one entry of an account's log of what happened.
+type Event struct {
+	ID        string
+	AccountID string
+	Seq       int64 // gap-free within the account, given by CreateEvent
+	Type      string
+	MessageID string
+	LineID    string
+	CreatedAt int64 // Unix ms
+}
+
+// CreateEvent adds an event and gives it the account's next number.
+func (tx *Tx) CreateEvent(e *Event) error {
+	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq", e.AccountID).Scan(&e.Seq)
+	if err != nil {
+		return err
+	}
+	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt)
+	return err
+}

@@ -1,0 +1,100 @@
+package store
+
+import "context"
+
+// Line is a phone number that an account sends from, through one Mac.
+type Line struct {
+	ID          string
+	AccountID   string
+	PhoneNumber string // E.164
+	Label       string
+	Status      string // LineActive or LinePaused
+	Verified    bool   // the owner has vouched for it, or a Mac has been paired
+	Pace        string // "" for what its Mac calls for, "off", or messages a second
+	RelayID     string // the Mac, "" until one is paired
+	CreatedAt   int64  // Unix ms
+}
+
+// The states of a line.
+const (
+	LineActive = "active"
+	LinePaused = "paused"
+)
+
+const lineColumns = "id, account_id, phone_number, label, status, verified, pace, relay_id, created_at"
+
+func scanLine(r scanner) (l Line, err error) {
+	err = r.Scan(&l.ID, &l.AccountID, &l.PhoneNumber, &l.Label, &l.Status, &l.Verified, &l.Pace, &l.RelayID, &l.CreatedAt)
+	return l, err
+}
+
+// CreateLine adds a line, or returns ErrExists when the number is somebody's.
+func (tx *Tx) CreateLine(l Line) error {
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO lines ("+lineColumns+", removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
+		l.ID, l.AccountID, l.PhoneNumber, l.Label, l.Status, flag(l.Verified), l.Pace, l.RelayID, l.CreatedAt)
+	return err
+}
+
+// UpdateLine writes label, status, pace, verification and Mac of a line.
+func (tx *Tx) UpdateLine(l Line) error {
+	return tx.one("UPDATE lines SET label = $1, status = $2, pace = $3, verified = $4, relay_id = $5 WHERE id = $6 AND removed_at = 0",
+		l.Label, l.Status, l.Pace, flag(l.Verified), l.RelayID, l.ID)
+}
+
+// RemoveLine takes a line out of use. Its messages stay.
+func (tx *Tx) RemoveLine(id string, at int64) error {
+	if _, err := tx.stmts.exec(tx.ctx, "DELETE FROM setup_tokens WHERE line_id = $1", id); err != nil {
+		return err
+	}
+	return tx.one("UPDATE lines SET removed_at = $1, relay_id = '' WHERE id = $2 AND removed_at = 0", at, id)
+}
+
+// Line returns one line in use, or ErrNotFound.
+func (r reader) Line(ctx context.Context, id string) (Line, error) {
+	return scanLine(r.stmts.row(ctx, "SELECT "+lineColumns+" FROM lines WHERE id = $1 AND removed_at = 0", id))
+}
+
+// LineByNumber returns the line in use with that number, whosever it is, or
+// ErrNotFound.
+func (r reader) LineByNumber(ctx context.Context, number string) (Line, error) {
+	return scanLine(r.stmts.row(ctx, "SELECT "+lineColumns+" FROM lines WHERE phone_number = $1 AND removed_at = 0", number))
+}
+
+// Lines returns the lines in use of an account, or of all with "", oldest first.
+func (r reader) Lines(ctx context.Context, accountID string) ([]Line, error) {
+	return collect(ctx, r, scanLine, "SELECT "+lineColumns+" FROM lines WHERE ($1 = '' OR account_id = $1) AND removed_at = 0 ORDER BY created_at, id", accountID)
+}
+
+// SetupToken is the one-time right to pair a Mac with a line. Only its hash is kept.
+type SetupToken struct {
+	TokenHash string
+	LineID    string
+	Replaces  bool  // the Mac that the line has may be retired by it
+	ExpiresAt int64 // Unix ms
+}
+
+// CreateSetupToken adds a token and ends earlier ones of the same line.
+func (tx *Tx) CreateSetupToken(t SetupToken) error {
+	if _, err := tx.stmts.exec(tx.ctx, "DELETE FROM setup_tokens WHERE line_id = $1", t.LineID); err != nil {
+		return err
+	}
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO setup_tokens (token_hash, line_id, replaces, expires_at) VALUES ($1, $2, $3, $4)",
+		t.TokenHash, t.LineID, flag(t.Replaces), t.ExpiresAt)
+	return err
+}
+
+// TakeSetupToken uses a token up, or returns ErrNotFound when there is none or its
+// time is over.
+func (tx *Tx) TakeSetupToken(hash string, now int64) (SetupToken, error) {
+	t := SetupToken{TokenHash: hash}
+	err := tx.stmts.row(tx.ctx, "DELETE FROM setup_tokens WHERE token_hash = $1 AND expires_at > $2 RETURNING line_id, replaces, expires_at", hash, now).
+		Scan(&t.LineID, &t.Replaces, &t.ExpiresAt)
+	return t, err
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

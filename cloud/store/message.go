@@ -1,0 +1,245 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"bluerelay/wire"
+)
+
+// The directions of a message.
+const (
+	Outbound = "outbound"
+	Inbound  = "inbound"
+)
+
+// Message is the stored record of one message. Times are Unix milliseconds, 0 for
+// not yet.
+type Message struct {
+	ID           string
+	AccountID    string
+	LineID       string
+	Seq          int64 // order of arrival within the account, given by CreateMessage
+	Direction    string
+	Status       wire.Status
+	From         string
+	To           string
+	Peer         string // the other party, or the group: whom the conversation is with
+	Content      string
+	MediaURL     string
+	Service      string // the requested one until the row says
+	ChatGUID     string
+	AppleGUID    string // "" until a row is known
+	InstallID    string // "" while no install is responsible
+	Attempt      int    // number of the last assignment
+	ErrorCode    string
+	ErrorNumber  int // AppleScript's or chat.db's, 0 without
+	ErrorMessage string
+	CreatedAt    int64
+	AcceptedAt   int64
+	SentAt       int64
+	DeliveredAt  int64
+	ReadAt       int64
+	UpdatedAt    int64
+}
+
+const messageColumns = "id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid, " +
+	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at"
+
+func scanMessage(r scanner) (m Message, err error) {
+	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &m.MediaURL, &m.Service, &m.ChatGUID,
+		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt)
+	return m, err
+}
+
+// CreateMessage adds a message and gives it the account's next number. The number
+// is taken under the account's row, so the order of numbers is the order of
+// commits. It returns ErrExists for an Apple guid that the line already has.
+func (tx *Tx) CreateMessage(m *Message) error {
+	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET message_seq = message_seq + 1 WHERE id = $1 RETURNING message_seq", m.AccountID).Scan(&m.Seq)
+	if err != nil {
+		return err
+	}
+	m.UpdatedAt = m.CreatedAt
+	_, err = tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
+		apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, '', 0, '', $15, 0, $16, 0, 0, $17)`,
+		m.ID, m.AccountID, m.LineID, m.Seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.MediaURL, m.Service, m.ChatGUID,
+		null(m.AppleGUID), m.CreatedAt, m.SentAt, m.UpdatedAt)
+	return err
+}
+
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// Message returns one message of an account, or ErrNotFound.
+func (r reader) Message(ctx context.Context, accountID, id string) (Message, error) {
+	return scanMessage(r.stmts.row(ctx, "SELECT "+messageColumns+" FROM messages WHERE id = $1 AND account_id = $2", id, accountID))
+}
+
+// MessageFilter says which messages a list holds. Empty members do not filter.
+type MessageFilter struct {
+	AccountID string
+	From      string
+	To        string
+	Direction string
+	Statuses  []wire.Status
+	// Before is the message after which the page begins, exclusive, nil for the
+	// newest page.
+	Before *Message
+	Limit  int
+}
+
+// Messages returns a page, newest first.
+func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
+	var where strings.Builder
+	args := []any{f.AccountID}
+	add := func(clause string, values ...any) {
+		places := make([]any, len(values))
+		for i := range values {
+			places[i] = fmt.Sprintf("$%d", len(args)+i+1)
+		}
+		fmt.Fprintf(&where, " AND "+clause, places...)
+		args = append(args, values...)
+	}
+	if f.From != "" {
+		add("from_addr = %s", f.From)
+	}
+	if f.To != "" {
+		add("to_addr = %s", f.To)
+	}
+	if f.Direction != "" {
+		add("direction = %s", f.Direction)
+	}
+	if len(f.Statuses) > 0 {
+		values := make([]any, len(f.Statuses))
+		for i, s := range f.Statuses {
+			values[i] = s
+		}
+		add("status IN ("+strings.TrimSuffix(strings.Repeat("%s, ", len(values)), ", ")+")", values...)
+	}
+	if f.Before != nil {
+		add("(created_at, seq) < (%s, %s)", f.Before.CreatedAt, f.Before.Seq)
+	}
+	args = append(args, f.Limit)
+	return collect(ctx, r, scanMessage, fmt.Sprintf("SELECT "+messageColumns+" FROM messages WHERE account_id = $1%s ORDER BY created_at DESC, seq DESC LIMIT $%d", where.String(), len(args)), args...)
+}
+
+// CountOutbound counts an account's outbound messages created at or after a time.
+func (r reader) CountOutbound(ctx context.Context, accountID string, since int64) (int64, error) {
+	var n int64
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE account_id = $1 AND created_at >= $2 AND direction = 'outbound'", accountID, since).Scan(&n)
+	return n, err
+}
+
+// Assign hands the oldest waiting messages of a line to an install: at most room
+// now, so that it holds at most window, and one at a time to each peer, in their
+// order. What it returns must be sent to that install only after the commit.
+func (tx *Tx) Assign(lineID, installID string, window, room int, now int64) ([]Message, error) {
+	var held int
+	err := tx.stmts.row(tx.ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NOT NULL", lineID).Scan(&held)
+	if err != nil || held >= window {
+		return nil, err
+	}
+	ids, err := collect(tx.ctx, tx.reader, scanString, `SELECT id FROM messages AS m WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL
+		AND NOT EXISTS (SELECT 1 FROM messages AS h WHERE h.line_id = m.line_id AND h.peer = m.peer AND h.status IN ('queued', 'accepted', 'sending') AND h.seq < m.seq)
+		ORDER BY seq LIMIT $2`, lineID, min(room, window-held))
+	if err != nil {
+		return nil, err
+	}
+	var list []Message
+	for _, id := range ids {
+		m, err := scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2 WHERE id = $3 RETURNING "+messageColumns, installID, now, id))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// Assigned returns what an install is responsible for and has not brought to an
+// end, in order.
+func (r reader) Assigned(ctx context.Context, installID, lineID string) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND install_id = $2 AND status IN ('queued', 'accepted', 'sending') ORDER BY seq", lineID, installID)
+}
+
+// Waiting returns a line's messages that no install is responsible for.
+func (r reader) Waiting(ctx context.Context, lineID string) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL ORDER BY seq", lineID)
+}
+
+// StaleUnknown returns messages that have been unknown since before a time and do
+// not carry the mark yet, oldest first.
+func (r reader) StaleUnknown(ctx context.Context, before int64, limit int) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE status = 'unknown' AND updated_at < $1 ORDER BY updated_at LIMIT $2", before, limit)
+}
+
+// Step is one change of a message's status.
+type Step struct {
+	ID string
+	To wire.Status
+	// InstallID and Attempt fence what is a command or a claim: the step is void
+	// unless they are the message's own. Facts leave InstallID empty.
+	InstallID    string
+	Attempt      int
+	At           int64 // when it happened, Unix ms
+	Now          int64 // Unix ms
+	AppleGUID    string
+	Service      string
+	ErrorCode    string
+	ErrorNumber  int
+	ErrorMessage string
+}
+
+// Advance changes a message's status if the table of transitions and the fence
+// allow it. It returns the message as it is then, and false where nothing was
+// changed: late news, not an error.
+func (tx *Tx) Advance(s Step) (Message, bool, error) {
+	from := s.To.From()
+	if len(from) == 0 {
+		return Message{}, false, fmt.Errorf("nothing may become %s", s.To)
+	}
+	states := make([]string, len(from))
+	for i, f := range from {
+		states[i] = "'" + string(f) + "'" // constants of package wire
+	}
+	list, err := collect(tx.ctx, tx.reader, scanMessage, advance+" AND status IN ("+strings.Join(states, ", ")+") RETURNING "+messageColumns,
+		s.To, s.ErrorCode, s.ErrorNumber, s.ErrorMessage, s.Now, s.Service, null(s.AppleGUID), s.At, s.ID, s.InstallID, s.Attempt)
+	if err != nil || len(list) == 0 {
+		return Message{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// advance writes one step. A later state implies the times of the earlier ones; a
+// time that is known is kept.
+const advance = `UPDATE messages SET status = $1, error_code = $2, error_number = $3, error_message = $4, updated_at = $5,
+	service = CASE WHEN $6 = '' THEN service ELSE $6 END,
+	apple_guid = COALESCE($7, apple_guid),
+	install_id = CASE WHEN $1 = 'queued' THEN NULL ELSE install_id END,
+	accepted_at = CASE WHEN $1 = 'accepted' THEN $8 ELSE accepted_at END,
+	sent_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE sent_at END,
+	delivered_at = CASE WHEN $1 IN ('delivered', 'read') AND delivered_at = 0 THEN $8 ELSE delivered_at END,
+	read_at = CASE WHEN $1 = 'read' THEN $8 ELSE read_at END
+	WHERE id = $9 AND ($10 = '' OR (install_id = $10 AND attempt = $11))`
+
+// HasGUID tells whether a line has a message with that Apple guid.
+func (r reader) HasGUID(ctx context.Context, lineID, guid string) (bool, error) {
+	var n int
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND apple_guid = $2", lineID, guid).Scan(&n)
+	return n > 0, err
+}
+
+// CountLine counts a line's messages, of both directions, created at or after a
+// time.
+func (r reader) CountLine(ctx context.Context, lineID string, since int64) (int64, error) {
+	var n int64
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND created_at >= $2", lineID, since).Scan(&n)
+	return n, err
+}

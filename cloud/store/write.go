@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// Tx is one writer's part of a transaction. It is valid only inside the function
+// given to Write and only in its goroutine.
+type Tx struct {
+	reader
+	ctx context.Context
+}
+
+// Context is the one to read with inside a transaction. A request's own context
+// would, when it ends, undo the work of everybody who shares the transaction.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// Write runs fn and commits what it did, all of it or nothing. It returns fn's
+// error, or the reason why the commit failed, or ctx's error when ctx ended before
+// fn had begun. Once begun, fn is finished and committed whatever becomes of ctx.
+//
+// fn must not do anything slow and must not call Write: every other writer waits.
+func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	job := &job{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	select {
+	case s.writer.jobs <- job:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.writer.stopped:
+		return errClosed
+	}
+	// The job is with the writer now and may already be running: its answer counts.
+	select {
+	case err := <-job.done:
+		return err
+	case <-s.writer.stopped:
+	}
+	select { // it may have been the last one done
+	case err := <-job.done:
+		return err
+	default:
+		return errClosed
+	}
+}
+
+var errClosed = errors.New("the database is closed")
+
+type job struct {
+	ctx  context.Context
+	fn   func(*Tx) error
+	done chan error
+	err  error
+}
+
+// maxGroup bounds how many writers share one transaction, so that the first of them
+// does not wait long.
+const maxGroup = 256
+
+// writer owns the one connection that writes. One goroutine runs it.
+type writer struct {
+	db      *sql.DB
+	conn    *sql.Conn
+	stmts   *statements
+	jobs    chan *job
+	stop    chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+}
+
+func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		db: db, conn: conn, stmts: newStatements(conn),
+		jobs: make(chan *job, maxGroup), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w, nil
+}
+
+// run commits groups until close. It has a context of its own: a cancelled
+// statement would roll back the whole group.
+func (w *writer) run() {
+	defer close(w.stopped)
+	ctx := context.Background()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case first := <-w.jobs:
+			w.commit(ctx, w.gather(first))
+		}
+	}
+}
+
+// gather takes whatever else is waiting.
+func (w *writer) gather(first *job) []*job {
+	group := []*job{first}
+	for len(group) < maxGroup {
+		select {
+		case j := <-w.jobs:
+			group = append(group, j)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit runs a group in one transaction and answers each of its members.
+func (w *writer) commit(ctx context.Context, group []*job) {
+	err := w.exec(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		for _, j := range group {
+			if err = w.part(ctx, j); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = w.exec(ctx, "COMMIT")
+		}
+		if err != nil {
+			// The connection may already be outside the transaction; then this fails
+			// and does no harm.
+			_ = w.exec(ctx, "ROLLBACK")
+		}
+	}
+	for _, j := range group {
+		switch {
+		case err != nil:
+			j.done <- fmt.Errorf("commit: %w", explain(err))
+		default:
+			j.done <- j.err
+		}
+	}
+}
+
+// part runs one member inside a savepoint. Its own error undoes only its own
+// part; the returned error ends the whole group.
+func (w *writer) part(ctx context.Context, j *job) error {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return nil
+	}
+	if err := w.exec(ctx, "SAVEPOINT part"); err != nil {
+		return err
+	}
+	if j.err = j.fn(&Tx{reader: reader{w.stmts}, ctx: ctx}); j.err != nil {
+		if err := w.exec(ctx, "ROLLBACK TO part"); err != nil {
+			return err
+		}
+	}
+	return w.exec(ctx, "RELEASE part")
+}
+
+func (w *writer) exec(ctx context.Context, query string) error {
+	_, err := w.stmts.exec(ctx, query)
+	return err
+}
+
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.stop) })
+	<-w.stopped
+	return errors.Join(w.stmts.close(), w.conn.Close(), w.db.Close())
+}
+
+// statements prepares each query once and keeps it.
+type statements struct {
+	db interface {
+		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	}
+	mu   sync.Mutex
+	kept map[string]*sql.Stmt
+}
+
+func newStatements(db interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}) *statements {
+	return &statements{db: db, kept: make(map[string]*sql.Stmt)}
+}
+
+func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.kept[query]; st != nil {
+		return st, nil
+	}
+	// SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth.
+	st, err := s.db.PrepareContext(ctx, strings.ReplaceAll(query, "$", "?"))
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	s.kept[query] = st
+	return st, nil
+}
+
+func (s *statements) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	st, err := s.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	res, err := st.ExecContext(ctx, args...)
+	return res, explain(err)
+}
+
+func (s *statements) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := s.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.QueryContext(ctx, args...)
+	return rows, explain(err)
+}
+
+// scanner is a row to be read: sql.Row, sql.Rows, or the error that came before.
+type scanner interface{ Scan(dest ...any) error }
+
+func (s *statements) row(ctx context.Context, query string, args ...any) scanner {
+	st, err := s.get(ctx, query)
+	if err != nil {
+		return failedRow{err}
+	}
+	return explainedRow{st.QueryRowContext(ctx, args...)}
+}
+
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, st := range s.kept {
+		errs = append(errs, st.Close())
+	}
+	clear(s.kept)
+	return errors.Join(errs...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+type explainedRow struct{ *sql.Row }
+
+func (r explainedRow) Scan(dest ...any) error { return explain(r.Row.Scan(dest...)) }
+
+// reader holds the methods that only read; Store and Tx both have them.
+type reader struct{ stmts *statements }
+
+// collect reads all rows of a query.
+func collect[T any](ctx context.Context, r reader, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := r.stmts.query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,62 @@
+package textingblue
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"bluerelay/cloud"
+)
+
+// envelope is the body of every error.
+type envelope struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Param   string `json:"param,omitempty"`
+}
+
+// statuses are the HTTP statuses of the API's error page.
+var statuses = map[cloud.Code]int{
+	cloud.InvalidRequest:    http.StatusBadRequest,
+	cloud.Unauthorized:      http.StatusUnauthorized,
+	cloud.PlanLimitExceeded: http.StatusPaymentRequired,
+	cloud.Forbidden:         http.StatusForbidden,
+	cloud.NotFound:          http.StatusNotFound,
+	cloud.Conflict:          http.StatusConflict,
+	cloud.RateLimited:       http.StatusTooManyRequests,
+	cloud.Unavailable:       http.StatusServiceUnavailable,
+}
+
+// wrongMethod is a path that exists, asked in a way that does not.
+type wrongMethod struct{ allowed []string }
+
+func methodError(allowed []string) error { return &wrongMethod{allowed} }
+
+func (e *wrongMethod) Error() string {
+	return "This path answers only " + strings.Join(e.allowed, ", ") + "."
+}
+
+// errorReply renders any error. What is not meant for the caller is logged, without
+// the request's body, and answered in general words.
+func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) reply {
+	if e, ok := errors.AsType[*wrongMethod](err); ok {
+		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
+		return reply{http.StatusMethodNotAllowed, envelope{errorBody{Code: string(cloud.InvalidRequest), Message: e.Error()}}}
+	}
+	e := cloud.Public(err)
+	if e == nil {
+		if r.Context().Err() == nil { // a client that hangs up is no fault of ours
+			a.log.Error("http.failed", "route", r.Pattern, "error", err.Error())
+		}
+		return reply{http.StatusInternalServerError, envelope{errorBody{Code: "internal_error", Message: "Internal error. Try again."}}}
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	return reply{statuses[e.Code], envelope{errorBody{Code: string(e.Code), Message: e.Message, Param: e.Param}}}
+}

@@ -1,0 +1,106 @@
+package textingblue
+
+import (
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// sentMessage is the answer to a send: seven keys.
+type sentMessage struct {
+	ID        string  `json:"id"`
+	Status    string  `json:"status"`
+	To        string  `json:"to"`
+	From      string  `json:"from"`
+	Content   string  `json:"content"`
+	MediaURL  *string `json:"media_url"`
+	CreatedAt *string `json:"created_at"`
+}
+
+// listedMessage is an item of the list: nine keys, and ours where they say
+// something.
+type listedMessage struct {
+	ID          string  `json:"id"`
+	To          string  `json:"to"`
+	From        string  `json:"from"`
+	Content     string  `json:"content"`
+	MediaURL    *string `json:"media_url"`
+	Status      string  `json:"status"`
+	Direction   string  `json:"direction"`
+	CreatedAt   *string `json:"created_at"`
+	DeliveredAt *string `json:"delivered_at"`
+	extras
+}
+
+// fullMessage is one message: eleven keys, and ours where they say something.
+type fullMessage struct {
+	ID           string  `json:"id"`
+	To           string  `json:"to"`
+	From         string  `json:"from"`
+	Content      string  `json:"content"`
+	MediaURL     *string `json:"media_url"`
+	Status       string  `json:"status"`
+	Direction    string  `json:"direction"`
+	ErrorCode    *string `json:"error_code"`
+	ErrorMessage *string `json:"error_message"`
+	CreatedAt    *string `json:"created_at"`
+	DeliveredAt  *string `json:"delivered_at"`
+	extras
+}
+
+// extras are our own keys.
+type extras struct {
+	ReadAt  *string `json:"read_at,omitempty"`
+	GroupID string  `json:"group_id,omitempty"`
+}
+
+// states are the five of the API's lifecycle, and received, for each of ours.
+var states = map[wire.Status]string{
+	wire.Queued:          "queued",
+	wire.StatusAccepted:  "polling",
+	wire.StatusSending:   "polling",
+	wire.StatusUnknown:   "polling",
+	wire.StatusSent:      "sent",
+	wire.StatusDelivered: "delivered",
+	wire.StatusRead:      "delivered",
+	wire.StatusFailed:    "failed",
+	wire.Canceled:        "failed",
+	wire.Expired:         "failed",
+	wire.StatusReceived:  "received",
+}
+
+// mayHaveBeenSent is what everybody must read before sending again.
+const mayHaveBeenSent = "May have been sent. Do not send again without checking."
+
+func renderSent(m store.Message) sentMessage {
+	return sentMessage{ID: m.ID, Status: states[m.Status], To: m.To, From: m.From, Content: m.Content, MediaURL: text(m.MediaURL), CreatedAt: stamp(m.CreatedAt)}
+}
+
+func renderListed(m store.Message) listedMessage {
+	return listedMessage{
+		ID: m.ID, To: m.To, From: m.From, Content: m.Content, MediaURL: text(m.MediaURL), Status: states[m.Status], Direction: m.Direction,
+		CreatedAt: stamp(m.CreatedAt), DeliveredAt: stamp(m.DeliveredAt), extras: renderExtras(m),
+	}
+}
+
+func renderFull(m store.Message) fullMessage {
+	full := fullMessage{
+		ID: m.ID, To: m.To, From: m.From, Content: m.Content, MediaURL: text(m.MediaURL), Status: states[m.Status], Direction: m.Direction,
+		CreatedAt: stamp(m.CreatedAt), DeliveredAt: stamp(m.DeliveredAt), extras: renderExtras(m),
+	}
+	switch m.Status {
+	case wire.StatusFailed, wire.StatusUnknown, wire.Canceled, wire.Expired:
+		full.ErrorCode, full.ErrorMessage = text(m.ErrorCode), text(m.ErrorMessage)
+	}
+	if full.ErrorCode != nil && m.ErrorCode == "outcome_unknown" {
+		full.ErrorMessage = new(mayHaveBeenSent)
+	}
+	return full
+}
+
+func renderExtras(m store.Message) extras {
+	e := extras{ReadAt: stamp(m.ReadAt)}
+	if m.Direction == store.Inbound && m.Peer != m.From {
+		e.GroupID = m.Peer
+	}
+	return e
+}

@@ -1,0 +1,168 @@
+package textingblue
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+
+	"bluerelay/cloud"
+	"bluerelay/cloud/store"
+)
+
+// Dialect is what package cloud needs to tell this API's webhooks. The first four
+// events are the vendor's; the others come only to those who ask for them.
+func Dialect() cloud.Dialect {
+	return cloud.Dialect{
+		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown"},
+		Body:   eventBody,
+		Sign:   sign,
+	}
+}
+
+// event is the body of a webhook.
+type event struct {
+	ID        string  `json:"id"`
+	Type      string  `json:"type"`
+	Timestamp *string `json:"timestamp"`
+	Data      any     `json:"data"`
+}
+
+// receivedMessage is the data of message.received.
+type receivedMessage struct {
+	ID         string  `json:"id"`
+	From       string  `json:"from"`
+	To         string  `json:"to"`
+	Content    string  `json:"content"`
+	MediaURL   *string `json:"media_url"`
+	ReceivedAt *string `json:"received_at"`
+	extras
+}
+
+func eventBody(e store.Event, m store.Message) (string, error) {
+	out := event{ID: e.ID, Type: e.Type, Timestamp: stamp(e.CreatedAt)}
+	if m.Direction == store.Inbound {
+		out.Data = receivedMessage{
+			ID: m.ID, From: m.From, To: m.To, Content: m.Content, MediaURL: text(m.MediaURL), ReceivedAt: stamp(m.CreatedAt), extras: renderExtras(m),
+		}
+	} else {
+		out.Data = renderFull(m)
+	}
+	body, err := cloud.JSON(out)
+	return string(body), err
+}
+
+// sign sets the vendor's two headers. Its key is the whole secret, prefix included.
+func sign(h http.Header, w store.Webhook, d store.Delivery) {
+	mac := hmac.New(sha256.New, []byte(w.Secret))
+	mac.Write([]byte(d.Body))
+	h.Set("x-textingblue-signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	h.Set("x-textingblue-event", d.EventType)
+}
+
+// webhook is what may always be shown.
+type webhook struct {
+	ID          string   `json:"id"`
+	URL         string   `json:"url"`
+	Events      []string `json:"events"`
+	PhoneNumber *string  `json:"phone_number"`
+	Secret      string   `json:"secret,omitempty"` // only in the answer that creates it
+	Active      bool     `json:"active"`
+	CreatedAt   *string  `json:"created_at"`
+}
+
+func renderWebhook(w store.Webhook) webhook {
+	return webhook{ID: w.ID, URL: w.URL, Events: w.Events, PhoneNumber: text(w.PhoneNumber), Active: w.Active, CreatedAt: stamp(w.CreatedAt)}
+}
+
+func (a *API) listWebhooks(ctx context.Context, c call) (reply, error) {
+	list, err := a.cloud.Webhooks(ctx, c.who, store.TextingBlue)
+	if err != nil {
+		return reply{}, err
+	}
+	out := make([]webhook, len(list))
+	for i, w := range list {
+		out[i] = renderWebhook(w)
+	}
+	return reply{http.StatusOK, map[string]any{"webhooks": out}}, nil
+}
+
+func (a *API) getWebhook(ctx context.Context, c call) (reply, error) {
+	w, err := a.ownWebhook(ctx, c)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusOK, renderWebhook(w)}, nil
+}
+
+// ownWebhook is the webhook that the path names, of this dialect.
+func (a *API) ownWebhook(ctx context.Context, c call) (store.Webhook, error) {
+	w, err := a.cloud.Webhook(ctx, c.who, c.PathValue("id"))
+	if err == nil && w.Dialect != store.TextingBlue {
+		err = store.ErrNotFound
+	}
+	return w, err
+}
+
+// change reads what a request says of a webhook into w.
+func (c call) change(w *store.Webhook) error {
+	f, err := c.object()
+	if err != nil {
+		return err
+	}
+	if f.has("url") {
+		if w.URL, err = f.text("url"); err != nil {
+			return err
+		}
+	}
+	if w.Events, err = f.list("events", w.Events); err != nil {
+		return err
+	}
+	if _, said := f["phone_number"]; said { // null means every number
+		if w.PhoneNumber, err = f.text("phone_number"); err != nil {
+			return err
+		}
+	}
+	w.Active, err = f.flag("active", w.Active)
+	return err
+}
+
+func (a *API) createWebhook(ctx context.Context, c call) (reply, error) {
+	w := store.Webhook{Dialect: store.TextingBlue}
+	if err := c.change(&w); err != nil {
+		return reply{}, err
+	}
+	w, err := a.cloud.CreateWebhook(ctx, c.who, w)
+	if err != nil {
+		return reply{}, err
+	}
+	out := renderWebhook(w)
+	out.Secret = w.Secret
+	return reply{http.StatusCreated, out}, nil
+}
+
+func (a *API) updateWebhook(ctx context.Context, c call) (reply, error) {
+	w, err := a.ownWebhook(ctx, c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.change(&w); err != nil {
+		return reply{}, err
+	}
+	if err := a.cloud.UpdateWebhook(ctx, w); err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusOK, renderWebhook(w)}, nil
+}
+
+func (a *API) deleteWebhook(ctx context.Context, c call) (reply, error) {
+	w, err := a.ownWebhook(ctx, c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.cloud.DeleteWebhook(ctx, c.who, w.ID); err != nil {
+		return reply{}, err
+	}
+	return deleted(w.ID), nil
+}
