@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bluerelay/cloud"
+	"bluerelay/cloud/console"
+	"bluerelay/cloud/store"
+	"bluerelay/cloud/textingblue"
+)
+
+// The HTTP server's limits.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = 90 * time.Second
+	maxHeader     = 32 << 10
+	drainTimeout  = 15 * time.Second
+)
+
+// server is the cloud with its HTTP surface.
+type server struct {
+	listener net.Listener
+	url      string // what the world calls it by
+	store    *store.Store
+	cloud    *cloud.Service
+	log      *slog.Logger
+	draining atomic.Bool
+	http     http.Server
+}
+
+// serverConfig is what a server is made from.
+type serverConfig struct {
+	database  string
+	listen    string
+	publicURL string // "" for the address of the listener
+	allow     []netip.Prefix
+	simulated bool
+	log       *slog.Logger
+}
+
+// newServer takes the port first, so that a second start fails before it touches
+// anything.
+func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
+	ln, err := net.Listen("tcp", cfg.listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: choose another address with --listen (%w)", cfg.listen, err)
+	}
+	s := &server{listener: ln, url: cfg.publicURL, log: cfg.log}
+	if s.url == "" {
+		s.url = localURL(ln.Addr())
+	}
+	if s.store, err = store.Open(ctx, cfg.database); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(store.PublicURL, s.url) }); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.cloud = cloud.New(cloud.Config{
+		Store: s.store, Log: cfg.log, PublicURL: s.url, WebhookAllow: cfg.allow,
+		Dialects: map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", textingblue.New(s.cloud, cfg.log))
+	s.cloud.RelayRoutes(mux)
+	console.Console{PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	s.http = http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+// localURL is how this machine reaches a listener that may be open to all.
+func localURL(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || tcp.IP.IsUnspecified() {
+		_, port, err := net.SplitHostPort(a.String())
+		if err == nil {
+			return "http://127.0.0.1:" + port
+		}
+	}
+	return "http://" + a.String()
+}
+
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
+	}
+	if err := s.cloud.Ready(r.Context()); err != nil {
+		s.log.Error("not.ready", "error", err.Error())
+		http.Error(w, "the database cannot be used", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// run serves until ctx ends. Then it takes no new requests, finishes those in hand,
+// closes the relays' sockets, lets webhooks in hand finish and closes the database.
+func (s *server) run(ctx context.Context) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	serving, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var cloudErr, httpErr error
+	wg.Go(func() { cloudErr = s.cloud.Run(base); cancel() })
+	wg.Go(func() { httpErr = s.http.Serve(s.listener); cancel() })
+	<-serving.Done()
+	s.draining.Store(true)
+	s.log.Info("server.draining")
+	patience, end := context.WithTimeout(base, drainTimeout)
+	defer end()
+	shutErr := s.http.Shutdown(patience)
+	stop()
+	wg.Wait()
+	if errors.Is(httpErr, http.ErrServerClosed) {
+		httpErr = nil
+	}
+	return errors.Join(cloudErr, httpErr, shutErr, s.close())
+}
+
+func (s *server) close() error {
+	err := s.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // the HTTP server has closed it
+	}
+	return errors.Join(err, s.store.Close())
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"bluerelay/cli"
+	"bluerelay/launchd"
+	"bluerelay/relay"
+)
+
+// label is the daemon's name for launchd.
+const label = "com.bluerelay.agent"
+
+// places are the paths that more than one command needs.
+type places struct{ state, chatDB string }
+
+func (p *places) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.state, "state", "", "folder of journal and credential (default: the platform's data folder)")
+	cmd.Flags().StringVar(&p.chatDB, "chat-db", "", "Messages' database (default: ~/Library/Messages/chat.db)")
+}
+
+func (p *places) stateDir() (string, error) {
+	if p.state != "" {
+		return filepath.Abs(p.state)
+	}
+	return cli.DataDir("bluerelay")
+}
+
+func (p *places) chatDBPath() (string, error) {
+	if p.chatDB != "" {
+		return filepath.Abs(p.chatDB)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home folder: %w", err)
+	}
+	return filepath.Join(home, "Library/Messages/chat.db"), nil
+}
+
+func runCommand() *cobra.Command {
+	var p places
+	var osascript, attachments, level string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon in the foreground; what launchd starts",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := cli.Logger(os.Stderr, level)
+			if err != nil {
+				return err
+			}
+			cfg := relay.Config{Osascript: osascript, Version: version, Log: log}
+			if cfg.StateDir, err = p.stateDir(); err != nil {
+				return err
+			}
+			if cfg.ChatDB, err = p.chatDBPath(); err != nil {
+				return err
+			}
+			if cfg.Exe, err = os.Executable(); err != nil {
+				return fmt.Errorf("find this program: %w", err)
+			}
+			r, err := relay.Open(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			log.Info("relay.started", "version", version)
+			// The service's own loop hears the signals; ours would be a second ear.
+			return launchd.Run(context.WithoutCancel(cmd.Context()), label, r.Run)
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&osascript, "osascript", "/usr/bin/osascript", "program that speaks to Messages")
+	// Part of the fixed command line; files do not travel yet.
+	cmd.Flags().StringVar(&attachments, "attachments", "", "Messages' folder of files (default: ~/Library/Messages/Attachments); not used by this version")
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
