@@ -1,0 +1,23 @@
+.DEFAULT_GOAL := help
+.PHONY: help build test bench darwin fmt
+
+GO_BUILD := go build -trimpath -buildvcs=false -ldflags=-buildid=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/bluecloud and bin/bluerelay
+	$(GO_BUILD) -o bin/ ./cmd/bluecloud ./cmd/bluerelay
+
+test: ## run every check and test; STEPS="vet tests" runs only these
+	@scripts/test.sh $(STEPS)
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+darwin: ## build both programs for macOS into dist; DARWIN_ARCHS="arm64 amd64" for both kinds of Mac
+	@scripts/darwin-build.sh dist
+
+fmt: ## format the code and bring it to the present Go
+	gofmt -w .
+	go fix ./...

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Every check of the project, one step after the other; the first that fails ends the run.
+#
+#   scripts/test.sh [STEP...]      default: all, in the order of the list below
+#
+# The tests come last, so that their summary is the end of the output. Nothing is written to
+# the work tree, except a fuzzer's finding.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=(tools format scripts vet fix lint checkers darwin fuzz tests)
+steps=("$@")
+[[ $# -gt 0 ]] || steps=("${all[@]}")
+
+# A checkout that belongs to another user, as in a container, would make the go command fail
+# when it asks git for the version.
+GOFLAGS="$(go env GOFLAGS) -buildvcs=false"
+export GOFLAGS
+
+# fail_on_output is for tools that report on stdout and exit 0.
+fail_on_output() {
+  local output
+  output=$("$@") || { printf '%s\n' "$output"; return 1; }
+  [[ -z $output ]] || { printf '%s\n' "$output"; return 1; }
+}
+
+# What the tests need beside Go and gcc.
+step_tools() { scripts/install-test-tools.sh; }
+
+step_format() { fail_on_output "$(go env GOROOT)/bin/gofmt" -l .; }
+
+step_scripts() {
+  local script
+  while IFS= read -r -d '' script; do
+    bash -n "$script" || return
+  done < <(find . \( -name .git -o -name node_modules \) -prune -o \
+    \( -name '*.sh' -o -path './.ci/*' \) -type f -print0)
+}
+
+step_vet() { go vet ./... && go -C tools vet ./...; }
+
+step_fix() { fail_on_output go fix -diff ./... && fail_on_output go -C tools fix -diff ./...; }
+
+step_lint() { go tool -modfile=tools/go.mod staticcheck ./... && (cd tools && go tool staticcheck ./...); }
+
+# The tests of the programs in tools, a module of its own.
+step_checkers() { go -C tools test ./...; }
+
+# A subshell, so that its trap clears up after a failure too.
+step_darwin() (
+  if [[ $(uname -s) == Darwin ]]; then
+    echo "   this is macOS: the other steps build and vet for it, no cross build"
+    exit 0
+  fi
+  out=$(mktemp -d)
+  trap 'rm -rf "$out"' EXIT
+  scripts/darwin-build.sh "$out"
+)
+
+step_fuzz() { scripts/fuzz.sh; }
+
+step_tests() { go test -race -shuffle=on -timeout 10m ./...; }
+
+for step in "${steps[@]}"; do
+  [[ " ${all[*]} " == *" $step "* ]] || { echo "test: no step $step, there are: ${all[*]}" >&2; exit 2; }
+done
+
+trap '[[ $? -eq 0 ]] || printf "\ntest: step %s failed\n" "$step" >&2' EXIT
+summary=()
+for step in "${steps[@]}"; do
+  printf '\n== %s\n' "$step"
+  start=$SECONDS
+  # Not in an if or ||: bash would stop heeding errors inside the step.
+  "step_$step"
+  printf '   %s: %d s\n' "$step" $((SECONDS - start))
+  summary+=("$step $((SECONDS - start))")
+done
+printf '\nall passed in %d s (%s)\n' "$SECONDS" "${summary[*]}"
