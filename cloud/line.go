@@ -90,7 +90,7 @@ func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c Li
 		c.apply(&l)
 		return tx.UpdateLine(l)
 	})
-	s.hub.ring(id)
+	s.hub.ring(l.PhoneNumber)
 	return l, err
 }
 
@@ -141,9 +141,9 @@ func parsePace(s string) (float64, error) {
 // is canceled, what the Mac holds becomes unknown.
 func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) error {
 	now := time.Now()
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		l, err := s.ownLine(tx.Context(), tx, p, id)
-		if err != nil {
+	var l store.Line
+	err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+		if l, err = s.ownLine(tx.Context(), tx, p, id); err != nil {
 			return err
 		}
 		waiting, err := tx.Waiting(tx.Context(), l.ID)
@@ -164,7 +164,7 @@ func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) erro
 		}
 		return tx.RemoveLine(l.ID, now.UnixMilli())
 	})
-	s.hub.ring(id)
+	s.hub.ring(l.PhoneNumber)
 	s.dispatch.ring()
 	return err
 }

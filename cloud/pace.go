@@ -1,10 +1,6 @@
 package cloud
 
-import (
-	"time"
-
-	"bluerelay/cloud/store"
-)
+import "time"
 
 // Apple blocks accounts that rush. Unless a line says otherwise, a real Mac is asked
 // for one message a second with short bursts; anything else is not held back.
@@ -13,13 +9,14 @@ const (
 	burst   = 5.0
 )
 
-// rateOf is a line's pace in messages a second, 0 for none.
-func rateOf(l store.Line, r store.Relay) float64 {
-	rate, err := parsePace(l.Pace)
+// rateOf is a line's pace in messages a second, 0 for none: as it was set, else by
+// the operating system of its relay.
+func rateOf(set, os string) float64 {
+	rate, err := parsePace(set)
 	if err == nil && rate >= 0 {
 		return rate
 	}
-	if r.OS == "darwin" {
+	if os == "darwin" {
 		return macRate
 	}
 	return 0

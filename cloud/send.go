@@ -43,6 +43,8 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 		ID: newID("msg_"), AccountID: p.Account.ID, Direction: store.Outbound, Status: wire.Queued,
 		From: out.From, To: out.To, Peer: out.To, Content: out.Content, Service: "iMessage", CreatedAt: now.UnixMilli(),
 	}
+	relay := s.hub.serving(out.From)
+	var granted []store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		line, err := lineOf(tx, p.Account.ID, out.From)
 		if err != nil {
@@ -52,12 +54,21 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 			return err
 		}
 		m.LineID = line.ID
-		return tx.CreateMessage(&m)
+		if err := tx.CreateMessage(&m); err != nil || relay == nil {
+			return err
+		}
+		// A relay that is connected gets it by the same commit.
+		granted, err = relay.grant(tx, now)
+		return err
 	})
 	if err != nil {
 		return store.Message{}, fmt.Errorf("store a message: %w", err)
 	}
-	s.hub.ring(m.LineID)
+	if relay != nil {
+		relay.hand(granted)
+	} else {
+		s.hub.ring(out.From) // one may have come meanwhile
+	}
 	return m, nil
 }
 

@@ -25,17 +25,21 @@ const (
 )
 
 // session is one relay's connection. Its run writes to the socket, a second
-// goroutine reads; nothing else does either.
+// goroutine reads; nothing else does either. The database's writer may call grant.
 type session struct {
 	*Service
 	conn    *websocket.Conn
-	relay   store.Relay
-	line    store.Line
+	number  string // the line's
 	install string
 	log     *slog.Logger
 	bell    chan struct{}
 	cancel  context.CancelCauseFunc
+
+	mu      sync.Mutex // guards what follows
+	relay   store.Relay
+	line    store.Line
 	pace    pace
+	granted []store.Message // assigned and committed, not yet written to the socket
 }
 
 // closing is a reason to end a connection that the relay is told.
@@ -103,7 +107,8 @@ func (s *session) greet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.line.PhoneNumber}}); err != nil {
+	s.number = s.line.PhoneNumber
+	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.number}}); err != nil {
 		return err
 	}
 	return s.order(held)
@@ -165,6 +170,8 @@ func (s *session) describe(h wire.Hello, now time.Time) {
 }
 
 func (s *session) setHealth(h wire.Health) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.relay.Ready, s.relay.Problem, s.relay.Reason = h.Ready, string(h.Code), h.Reason
 }
 
@@ -172,6 +179,8 @@ func (s *session) setHealth(h wire.Health) {
 func (s *session) current(tx *store.Tx) error {
 	line, err := tx.Line(tx.Context(), s.relay.LineID)
 	if err == nil && line.RelayID == s.relay.ID {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.line = line
 		return nil
 	}
@@ -202,7 +211,7 @@ func (s *session) serve(ctx context.Context) (err error) {
 			err = s.take(ctx, f, frames)
 		case <-s.bell:
 			err = s.work(ctx, nil)
-		case <-s.pace.ready():
+		case <-s.held():
 			err = s.work(ctx, nil)
 		case now := <-ping.C:
 			err = s.ping(ctx, now)
@@ -290,12 +299,8 @@ func (s *session) work(ctx context.Context, reports []wire.Report) error {
 				return err
 			}
 		}
-		room := s.room(now)
-		if room == 0 {
-			return nil
-		}
 		var err error
-		orders, err = tx.Assign(s.line.ID, s.install, s.cfg.Window, room, now.UnixMilli())
+		orders, err = s.grant(tx, now)
 		return err
 	})
 	if err != nil {
@@ -307,16 +312,44 @@ func (s *session) work(ctx context.Context, reports []wire.Report) error {
 			return err
 		}
 	}
-	s.pace.spend(len(orders))
+	s.mu.Lock()
+	orders, s.granted = append(s.granted, orders...), nil
+	s.mu.Unlock()
 	return s.order(orders)
 }
 
-// room is how many messages may be assigned now.
-func (s *session) room(now time.Time) int {
+// grant assigns what this relay may be given now. What it returns must be handed to
+// hand, or written to the socket, once the transaction is committed; if neither
+// happens, the next hello does it.
+func (s *session) grant(tx *store.Tx, now time.Time) ([]store.Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.relay.Ready || s.line.Status != store.LineActive {
-		return 0
+		return nil, nil
 	}
-	return s.pace.room(rateOf(s.line, s.relay), s.cfg.Window, now)
+	room := s.pace.room(rateOf(s.line.Pace, s.relay.OS), s.cfg.Window, now)
+	if room == 0 {
+		return nil, nil
+	}
+	list, err := tx.Assign(s.line.ID, s.install, s.cfg.Window, room, now.UnixMilli())
+	s.pace.spend(len(list))
+	return list, err
+}
+
+// hand queues what was granted outside of work and wakes the session.
+func (s *session) hand(list []store.Message) {
+	s.mu.Lock()
+	s.granted = append(s.granted, list...)
+	s.mu.Unlock()
+	s.ring()
+}
+
+// held tells when a paced line may send again; it never does while nothing is held
+// back.
+func (s *session) held() <-chan time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pace.ready()
 }
 
 // order writes what is assigned. It is on disk already: a frame that is lost is

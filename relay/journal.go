@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -72,6 +73,9 @@ PRAGMA user_version = 1;
 // openJournal opens or creates the journal in dir. A new journal is a new install.
 func openJournal(ctx context.Context, dir string) (*journal, error) {
 	path := filepath.Join(dir, "journal.db")
+	if err := keepPrivate(path); err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
 	db, err := openSQLite(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
@@ -81,11 +85,21 @@ func openJournal(ctx context.Context, dir string) (*journal, error) {
 		db.Close()
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open the journal: %w", err)
-	}
 	return j, nil
+}
+
+// keepPrivate makes the file before SQLite does, because the files beside it, which
+// hold message text too, get its mode. A file that exists is not opened: closing it
+// would drop the locks that this process may have on it.
+func keepPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // openSQLite opens one connection that waits for the disk at each commit. On macOS

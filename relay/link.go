@@ -215,7 +215,11 @@ func (l *link) order(ctx context.Context, o wire.Send) error {
 		return err
 	}
 	ring(l.sendBell)
-	ring(l.outboxBell)
+	if !l.idle.Load() {
+		// An idle sender arms at once and reports both with one frame's work; a busy
+		// one may be busy for a while.
+		ring(l.outboxBell)
+	}
 	return nil
 }
 

@@ -33,7 +33,10 @@ func fits(s send, m chatdb.Message, file string) match {
 	if s.mark.File == file && m.RowID <= s.mark.RowID {
 		return noMatch
 	}
-	if !sameHandle(m.Handle, s.handle) && (m.Chat == nil || m.Chat.Group() || !sameHandle(m.Chat.Identifier, s.handle)) {
+	if m.RoomName != "" || m.Chat != nil && m.Chat.Group() {
+		return noMatch
+	}
+	if !sameHandle(m.Handle, s.handle) && (m.Chat == nil || !sameHandle(m.Chat.Identifier, s.handle)) {
 		return noMatch
 	}
 	if fold(m.Text) == fold(s.text) {
@@ -84,7 +87,7 @@ func sameHandle(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 func fold(text string) string {
 	var b strings.Builder
 	space := false
-	for _, r := range norm.NFC.String(text) {
+	for _, r := range text {
 		switch {
 		case r == '\u2018' || r == '\u2019' || r == '\u201a' || r == '\u2032':
 			r = '\''
@@ -102,15 +105,16 @@ func fold(text string) string {
 		space = false
 		b.WriteRune(r)
 	}
-	return b.String()
+	// Last, because a joiner keeps apart what composes without it.
+	return norm.NFC.String(b.String())
 }
 
-// letters keeps only letters and digits.
+// letters keeps only letters and digits of what fold leaves.
 func letters(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return r
 		}
 		return -1
-	}, norm.NFC.String(text))
+	}, fold(text))
 }

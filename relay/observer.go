@@ -77,9 +77,8 @@ func (o *observer) session(ctx context.Context) error {
 		return err
 	}
 	o.lendDB(db)
-	if o.health.set(wire.ProblemChatDB, "") {
-		o.log.Info("chatdb.reading")
-	}
+	o.health.set(wire.ProblemChatDB, "")
+	o.log.Info("chatdb.reading")
 	ring(o.sendBell)
 	for {
 		event, err := o.await(ctx, w)

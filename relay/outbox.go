@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"bluerelay/wire"
@@ -61,7 +62,7 @@ func (j *journal) acked(ctx context.Context, seq int64) error {
 func (j *journal) high(ctx context.Context) (int64, error) {
 	var n sql.NullInt64
 	err := j.db.QueryRowContext(ctx, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").Scan(&n)
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
 	return n.Int64, err

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,6 +77,7 @@ type Relay struct {
 
 	sendBell   chan struct{} // there may be something to send
 	outboxBell chan struct{} // there may be something to report
+	idle       atomic.Bool   // the sender waits for work
 
 	dbMu sync.RWMutex
 	db   *chatdb.DB // lent by the observer to the sender; nil while there is none

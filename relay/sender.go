@@ -95,6 +95,8 @@ func (s *sender) rest(ctx context.Context) {
 	if !wake.IsZero() {
 		timer = time.After(time.Until(wake))
 	}
+	s.idle.Store(s.resume.IsZero())
+	defer s.idle.Store(false)
 	select {
 	case <-ctx.Done():
 	case <-s.sendBell:
@@ -191,7 +193,7 @@ func (s *sender) pauseFor(o applescript.Outcome) {
 	if !ok {
 		return
 	}
-	s.health.set(p, o.Sentence())
+	s.tell(p, o.Sentence())
 	s.resume = time.Now()
 	if s.trouble > 0 {
 		s.resume = s.resume.Add(min(s.cfg.Retry<<min(s.trouble-1, 6), time.Minute))
@@ -224,9 +226,19 @@ func (s *sender) probe(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	s.resume = time.Time{}
-	for _, p := range []wire.Problem{wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemOsascript, wire.ProblemDisk} {
-		s.health.set(p, "")
-	}
+	s.tell("", "")
 	s.log.Info("send.resumed")
 	return true, nil
+}
+
+// tell makes p the one thing that stands in the way of sending; "" for nothing.
+func (s *sender) tell(p wire.Problem, reason string) {
+	for _, other := range []wire.Problem{wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemOsascript, wire.ProblemDisk} {
+		if other != p {
+			s.health.set(other, "")
+		}
+	}
+	if p != "" && s.health.set(p, reason) {
+		s.log.Warn("send.paused", "problem", string(p))
+	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -135,13 +136,17 @@ func (j *journal) next(ctx context.Context) (*send, error) {
 }
 
 // arm records that osascript is about to start, and everything needed to recognise
-// its row afterwards. Only when arm has returned may the child be started.
+// its row afterwards. Only when arm has returned without error may the child be
+// started: an attempt that is not waiting in the journal is errStale.
 func (j *journal) arm(ctx context.Context, s *send, mark chatdb.Mark, req applescript.Request, now time.Time) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, kind = ?, target = ?, mark_rowid = ?, mark_guid = ?, mark_file = ?, armed_at = ?, ended_at = 0, settle_at = 0
-			WHERE message = ? AND state = ?`, stateArmed, req.Kind, req.Target, mark.RowID, mark.GUID, mark.File, now.UnixMilli(), s.message, stateReceived)
+		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, kind = ?, target = ?, mark_rowid = ?, mark_guid = ?, mark_file = ?, armed_at = ?, ended_at = 0, settle_at = 0
+			WHERE message = ? AND attempt = ? AND state = ?`, stateArmed, req.Kind, req.Target, mark.RowID, mark.GUID, mark.File, now.UnixMilli(), s.message, s.attempt, stateReceived)
 		if err != nil {
 			return fmt.Errorf("arm a send: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return cmp.Or(err, errStale)
 		}
 		return addReport(ctx, tx, wire.Report{Kind: wire.Sending, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt})
 	})
@@ -185,21 +190,28 @@ func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	return len(due), j.write(ctx, func(tx *sql.Tx) error {
+	settled := 0
+	err = j.write(ctx, func(tx *sql.Tx) error {
 		for _, s := range due {
 			res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ? WHERE message = ? AND attempt = ? AND state = ?", stateUnknown, s.message, s.attempt, stateHanded)
 			if err != nil {
 				return fmt.Errorf("settle a send: %w", err)
 			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				return err
+			n, err := res.RowsAffected()
+			if err != nil {
+				return fmt.Errorf("settle a send: %w", err)
 			}
+			if n == 0 {
+				continue // a row was bound meanwhile
+			}
+			settled++
 			if err := addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, Fault: s.fault}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	return settled, err
 }
 
 // nextSettle is when the next settle window ends; zero when none is open.
@@ -235,7 +247,7 @@ func (j *journal) bound(ctx context.Context, guid string) (bool, error) {
 // wroteTo tells whether a message was ever sent to that handle through the API.
 func (j *journal) wroteTo(ctx context.Context, handle string) (bool, error) {
 	var n int
-	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM sends WHERE handle = ? LIMIT 1)", handle).Scan(&n)
+	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM sends WHERE handle = ? COLLATE NOCASE LIMIT 1)", handle).Scan(&n)
 	return n > 0, err
 }
 
