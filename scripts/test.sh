@@ -54,7 +54,7 @@ step_darwin() (
   fi
   out=$(mktemp -d)
   trap 'rm -rf "$out"' EXIT
-  scripts/darwin-build.sh "$out"
+  DARWIN_ARCHS="arm64 amd64" scripts/darwin-build.sh "$out"
 )
 
 step_fuzz() { scripts/fuzz.sh; }

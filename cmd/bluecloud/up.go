@@ -39,7 +39,7 @@ func upCommand() *cobra.Command {
 		Short: "Run the whole product in one process: the server and this Mac's relay",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !simulate && runtime.GOOS != "darwin" {
-				return errors.New("Messages is only on a Mac: add --simulate to use a simulated one, or run `bluecloud serve` here and `bluerelay` on the Mac")
+				return errors.New("this machine is no Mac and has no Messages: add --simulate to use a simulated one, or run `bluecloud serve` here and `bluerelay` on the Mac")
 			}
 			log, err := cli.Logger(os.Stderr, f.level)
 			if err != nil {
