@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"syscall"
 )
 
@@ -15,11 +15,18 @@ type run struct {
 	base string // ID.ATTEMPT
 }
 
-var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// maxID is the length of an id in bytes.
+const maxID = 64
+
+// plain tells whether an id is fit for a file's name. No regular expression: they
+// would be compiled at each start of the shim.
+func plain(id string) bool {
+	return id != "" && len(id) <= maxID && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+}
 
 // newRun refuses ids that are not plain file names: they come over the network.
 func newRun(dir, id string, attempt int) (run, error) {
-	if !plainID.MatchString(id) || attempt < 1 {
+	if !plain(id) || attempt < 1 {
 		return run{}, fmt.Errorf("%q, attempt %d, cannot name a file", id, attempt)
 	}
 	return run{dir: dir, base: fmt.Sprintf("%s.%d", id, attempt)}, nil
@@ -32,6 +39,7 @@ const (
 	markerExt = ".marker"
 	resultExt = ".result"
 	stderrExt = ".stderr"
+	tmpExt    = ".tmp" // after the extension of a file that is being written
 )
 
 // exists tells whether the file with that extension is there.
@@ -46,7 +54,7 @@ func (r run) exists(ext string) (bool, error) {
 // remove deletes all files of the run.
 func (r run) remove() error {
 	var errs []error
-	for _, ext := range []string{resultExt, stderrExt, markerExt, lockExt} {
+	for _, ext := range []string{resultExt + tmpExt, resultExt, stderrExt, markerExt + tmpExt, markerExt, lockExt} {
 		if err := os.Remove(r.path(ext)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -73,10 +81,27 @@ func (r run) lock() (f *os.File, busy bool, err error) {
 	return nil, false, fmt.Errorf("lock %s: %w", r.path(lockExt), err)
 }
 
+// release gives a lock back that no child is to hold. Closing the file alone would
+// not do: a process that is being started this instant has it too, until its exec.
+func release(lock *os.File) {
+	_ = syscall.Flock(int(lock.Fd()), syscall.LOCK_UN) // the close below does it too, later
+	lock.Close()
+}
+
+// locks tells whether f is this run's lock file.
+func (r run) locks(f *os.File) bool {
+	held, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(r.path(lockExt))
+	return err == nil && os.SameFile(held, named)
+}
+
 // writeDurable puts data under the name such that after a power cut the file is
 // either whole or absent, and present once the call has returned.
 func (r run) writeDurable(ext string, data []byte) error {
-	tmp := r.path(ext + ".tmp")
+	tmp := r.path(ext + tmpExt)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -2,9 +2,9 @@ package applescript
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -97,8 +97,8 @@ type exit struct {
 }
 
 // classify turns the end of osascript and what it said on standard error into an
-// outcome. Only the marker and the number in the last line count: the wording is
-// localised.
+// outcome. Only the marker and the last number at the end of a line count: the
+// wording is localised.
 func classify(e exit, said speech) Outcome {
 	o := Outcome{Effect: NoEffect, Number: said.number}
 	if said.dispatched {
@@ -131,13 +131,17 @@ func reasonOf(said speech) Reason {
 		return TimedOut
 	case -43:
 		return NoFile
-	case -2741, -2740, -1708, -1700:
+	case -1708, -1700:
+		return BadRequest
+	case -2741, -2740:
 		return Environment
-	case 0:
+	case 0, 1:
 		if strings.Contains(said.last, "not a member of") {
 			return NotMember
 		}
-		return Environment
+		if said.number == 0 {
+			return Environment
+		}
 	}
 	return OtherError
 }
@@ -145,37 +149,68 @@ func reasonOf(said speech) Reason {
 // speech is what matters of osascript's standard error.
 type speech struct {
 	dispatched bool
-	number     int    // the trailing (-NNNN) of the last line, 0 without
-	last       string // the last line that is not empty
+	number     int    // the (-NNNN) at the end of a line, the last such; 0 without
+	last       string // the line of the number, or else the last that is not empty
 }
 
-// maxSpeech bounds how much of standard error is read, in bytes. Noise of a
-// megabyte is known to happen.
-const maxSpeech = 16 << 20
+// Bounds on the hearing, in bytes. Noise of a megabyte is known to happen; of a
+// line without an end only the end is kept.
+const (
+	maxSpeech = 16 << 20
+	maxLine   = 4096
+)
 
-var trailingNumber = regexp.MustCompile(`\((-?\d{1,9})\)\s*$`)
-
-// listen reads standard error to its end or to maxSpeech.
+// listen reads standard error to its end or to maxSpeech. The marker counts
+// wherever it stands, because the noise of a library may share its line, and it is
+// taken as given where nobody read to the end: a marker that is overheard would
+// be a second send.
 func listen(r io.Reader) (speech, error) {
 	var s speech
-	lines := bufio.NewReaderSize(io.LimitReader(r, maxSpeech), 4096)
+	limited := &io.LimitedReader{R: r, N: maxSpeech}
+	in := bufio.NewReaderSize(limited, maxLine)
+	var line []byte
+	marker := []byte(Dispatch)
 	for {
-		line, isPrefix, err := lines.ReadLine()
+		part, unfinished, err := in.ReadLine()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return s, err
 		}
-		text := strings.TrimSpace(string(line))
-		if text == Dispatch && !isPrefix {
-			s.dispatched = true
-		} else if text != "" {
-			s.last = text
+		line = append(line, part...)
+		s.dispatched = s.dispatched || bytes.Contains(line, marker)
+		if extra := len(line) - maxLine; extra > 0 {
+			line = append(line[:0], line[extra:]...)
+		}
+		if !unfinished {
+			s.hear(strings.TrimSpace(string(line)))
+			line = line[:0]
 		}
 	}
-	if m := trailingNumber.FindStringSubmatch(s.last); m != nil {
-		s.number, _ = strconv.Atoi(m[1])
-	}
+	s.hear(strings.TrimSpace(string(line)))
+	s.dispatched = s.dispatched || limited.N == 0
 	return s, nil
+}
+
+func (s *speech) hear(line string) {
+	if n, ok := trailingNumber(line); ok {
+		s.number, s.last = n, line
+		return
+	}
+	if line != "" && line != Dispatch && s.number == 0 {
+		s.last = line
+	}
+}
+
+// trailingNumber is the (-NNNN) that osascript ends an error with.
+func trailingNumber(line string) (int, bool) {
+	rest, ok := strings.CutSuffix(line, ")")
+	open := strings.LastIndexByte(rest, '(')
+	if !ok || open < 0 {
+		return 0, false
+	}
+	digits := rest[open+1:]
+	n, err := strconv.ParseInt(digits, 10, 32)
+	return int(n), err == nil && !strings.HasPrefix(digits, "+")
 }

@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 //go:embed send.applescript
@@ -81,6 +82,9 @@ func (r Request) check() error {
 	}
 	if strings.ContainsRune(r.Target+r.Value, 0) {
 		return errors.New("a NUL character cannot be handed to a program")
+	}
+	if !utf8.ValidString(r.Target + r.Value) {
+		return errors.New("target or value is not UTF-8 and would not arrive as it is")
 	}
 	if len(r.Value) > maxValue {
 		return fmt.Errorf("the value has %d bytes, at most %d are possible", len(r.Value), maxValue)

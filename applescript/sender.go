@@ -35,7 +35,8 @@ type Sender struct {
 // then ends with it.
 //
 // What goes wrong before the shim has its order is an Outcome without effect, not
-// an error.
+// an error. An attempt that was made before is not made again: Send then tells its
+// outcome, as Recover does.
 func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) (Outcome, error) {
 	if err := req.check(); err != nil {
 		return Outcome{Effect: NoEffect, Reason: BadRequest}, nil
@@ -51,12 +52,17 @@ func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) 
 	if err != nil {
 		return Outcome{Effect: NoEffect, Reason: DiskTrouble}, nil
 	}
+	if marked, err := r.exists(markerExt); marked || err != nil {
+		defer release(lock)
+		return settled(r), nil // this attempt has been made
+	}
 	cmd, err := s.start(r, id, attempt, req, lock)
-	// From here on the shim holds the lock; ours must go, or it would never be free.
-	lock.Close()
 	if err != nil {
+		release(lock)
 		return Outcome{Effect: NoEffect, Reason: CannotStart}, nil
 	}
+	// From here on the shim holds the lock; ours must go, or it would never be free.
+	lock.Close()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -110,7 +116,7 @@ func (s *Sender) Recover(ctx context.Context, id string, attempt int) (Outcome, 
 			return Outcome{}, fmt.Errorf("recover a send: %w", err)
 		}
 		if !busy {
-			defer lock.Close()
+			defer release(lock)
 			return settled(r), nil
 		}
 		select {

@@ -50,7 +50,7 @@ func Shim(stdin io.Reader) int {
 	}
 	lock := os.NewFile(inheritedLock, "lock")
 	defer lock.Close()
-	if _, err := lock.Stat(); err != nil {
+	if !r.locks(lock) {
 		return 1 // started without a lock: nobody could tell that we run
 	}
 	stderr, err := os.OpenFile(r.path(stderrExt), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
@@ -106,17 +106,16 @@ func command(ctx context.Context, program string, req Request) *exec.Cmd {
 	return cmd
 }
 
-// wait waits for the end and makes sure that nothing of the group outlives a
-// deadline.
+// wait waits for the end and makes sure that nothing of the group outlives it: a
+// child that osascript left behind would hold the lock, and with it the queue.
 func wait(ctx context.Context, cmd *exec.Cmd) exit {
 	// The error adds nothing to the exit code: it can also come from writing the
 	// script to a program that does not read it.
 	_ = cmd.Wait()
-	if ctx.Err() != nil {
-		// The group may be gone already; nothing is to be done about that.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	}
-	return exit{code: cmd.ProcessState.ExitCode(), deadline: ctx.Err() != nil}
+	deadline := ctx.Err() != nil
+	// Mostly the group is gone already, which is an error without a meaning.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	return exit{code: cmd.ProcessState.ExitCode(), deadline: deadline}
 }
 
 func startReason(err error) Reason {

@@ -1,0 +1,19 @@
+package applescript
+
+import "io"
+
+// Script is the text that osascript reads.
+var Script = script
+
+// MaxSpeech and MaxValue are the bounds on what is read and handed over.
+const (
+	MaxSpeech = maxSpeech
+	MaxValue  = maxValue
+)
+
+// Judge is the outcome of a program that ended with code, -1 for a signal, and
+// wrote stderr.
+func Judge(code int, deadline bool, stderr io.Reader) (Outcome, error) {
+	said, err := listen(stderr)
+	return classify(exit{code, deadline}, said), err
+}
