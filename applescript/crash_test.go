@@ -261,7 +261,6 @@ func TestRecoverFromFiles(t *testing.T) {
 	}{
 		"nothing":                  {nil, unmade},
 		"a lock":                   {map[string]string{".lock": ""}, unmade},
-		"a marker half written":    {map[string]string{".lock": "", ".marker.tmp": "", ".stderr": ""}, unmade},
 		"a marker":                 {map[string]string{".lock": "", ".marker": ""}, unclear},
 		"a marker and a stderr":    {map[string]string{".marker": "", ".stderr": "Can’t get chat id. (-1728)\n"}, unclear},
 		"a result half written":    {map[string]string{".marker": "", ".result.tmp": `{"effect":"none"}`}, unclear},
@@ -315,7 +314,7 @@ func TestForget(t *testing.T) {
 	if files := s.files(); len(files) != 4 {
 		t.Errorf("a run left %q", files)
 	}
-	for _, ext := range []string{".marker.tmp", ".result.tmp"} {
+	for _, ext := range []string{".result.tmp"} {
 		s.write(ext, "")
 	}
 	if _, err := s.sender.Recover(bounded(t), "msg_1", 2); err != nil {

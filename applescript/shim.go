@@ -58,7 +58,7 @@ func Shim(stdin io.Reader) int {
 		return 1
 	}
 	defer stderr.Close()
-	if err := r.writeDurable(markerExt, nil); err != nil {
+	if err := r.mark(); err != nil {
 		return 1
 	}
 	outcome := o.runOsascript(lock, stderr)
