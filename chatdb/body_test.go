@@ -60,7 +60,7 @@ func shared(t testing.TB, name string) string {
 	return dir
 }
 
-func TestDecodeBodySamples(t *testing.T) {
+func TestCase03_Samples(t *testing.T) {
 	testSamples(t, filepath.Join("testdata", "typedstream"))
 }
 

@@ -76,7 +76,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // macOS withholds the folder, the file, or only what lies beside it. Another
 // user's rights do the same here.
-func TestOpenPermission(t *testing.T) {
+func TestCase57_PermissionWithheld(t *testing.T) {
 	base, err := os.MkdirTemp("", "chatdb")
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func copyBinary(t *testing.T, dir string) string {
 	return to.Name()
 }
 
-func TestOpenWhenCreatedLater(t *testing.T) {
+func TestCase58_CreatedLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chat.db")
 	if _, err := chatdb.Open(t.Context(), path); !errors.Is(err, chatdb.ErrMissing) {
 		t.Fatalf("got %v, want it missing", err)
@@ -252,7 +252,7 @@ func TestReplaced(t *testing.T) {
 }
 
 // A writer that holds the whole file for a while costs time, and nothing else.
-func TestExclusiveLock(t *testing.T) {
+func TestCase23_ExclusiveLock(t *testing.T) {
 	f := newFixture(t)
 	f.message("a", "hello", nil)
 	f.exec("PRAGMA journal_mode=DELETE") // in WAL mode a writer never locks readers out

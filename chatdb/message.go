@@ -23,6 +23,10 @@ type Message struct {
 	HasBody bool  // a body was there, in text or attributedBody
 	BodyErr error // attributedBody could not be decoded in full; Text holds what could be saved
 
+	// Damage is set where the row lies on damaged pages of the file: nothing but
+	// RowID, and perhaps GUID, is known of it then.
+	Damage error
+
 	// Handle is the other party's number or address: the sender of an inbound
 	// message, the recipient of an own one-to-one message, empty on an own
 	// group message.
@@ -53,9 +57,24 @@ type Message struct {
 	AssociatedGUID string // the message it refers to, with a prefix for the part
 	ScheduleType   int    // 2: to be sent at Date, in the future
 
+	Filter int // filter_action of macOS 27: 2 is junk
+
+	Tapback *Tapback    // not nil on a reaction to another message
+	Event   *GroupEvent // not nil on a row that is no message
+	Reply   *Reply      // not nil on an answer in a thread
+	Effect  string      // identifier of the effect it was sent with, of its bubble or the screen
+
+	// What became of it since it was sent (macOS 13 and later). Edits are all texts
+	// of the parts that were edited, Revision counts the edits, and Unsent are the
+	// numbers of the parts that were taken back. Retracted: nothing is left.
+	Edits     []Edit
+	Revision  int64
+	Unsent    []int
+	Retracted bool
+
 	// The zero time is never. Date is when Messages made an own row, and the
 	// sender's stamp on an inbound one, so that it may be long before the row.
-	Date, DateRead, DateDelivered, DateEdited time.Time
+	Date, DateRead, DateDelivered, DateEdited, DateRecovered time.Time
 
 	// Chat is nil while no chat is joined: for an instant or for seconds after
 	// the row appears, for ever on some. A message in several chats has the
@@ -85,6 +104,7 @@ type Chat struct {
 	DisplayName string
 	LastService string // the service of the newest message; filled by DirectChats alone
 	Style       int    // 43 group, 45 one-to-one
+	Filtered    bool   // kept with the unknown senders or blocked
 }
 
 // The values of Chat.Style: the characters '+' and '-' of the guid.
@@ -134,8 +154,30 @@ func messageOf(r row) Message {
 		Date: r.date(27), DateRead: r.date(28), DateDelivered: r.date(29), DateEdited: r.date(30),
 		HasAttachments: r.flag(31),
 	}
+	m.Filter, m.DateRecovered, m.Effect = int(r.int(41)), r.date(42), r.text(43)
+	m.Tapback = tapbackOf(m.AssociatedType, m.AssociatedGUID, r.text(32))
+	m.Reply = replyOf(r.text(33), r.text(34))
+	if m.ItemType != 0 {
+		m.Event = groupEventOf(m.ItemType, int(r.int(35)), m.Handle, r.text(36), r.text(37))
+	}
 	m.readBody(r.text(2), r.blob(3))
+	m.readHistory(r.blob(38), r.date(39), r.int(40))
 	return m
+}
+
+// readHistory is done on rows that were edited, or say that nothing is left; most
+// rows have a summary that says nothing.
+func (m *Message) readHistory(data []byte, retracted time.Time, parts int64) {
+	if m.DateEdited.IsZero() && retracted.IsZero() && !m.Empty {
+		return
+	}
+	s, err := parseSummary(data)
+	m.Edits, m.Unsent, m.Revision = s.edits, s.unsent, s.revision
+	if err != nil && !m.DateEdited.IsZero() {
+		m.Revision = m.DateEdited.UnixMilli() // rises with each edit too
+	}
+	gone := m.Text == "" && (m.Empty || parts == 0) // not each sign is there each time
+	m.Retracted = s.whole() || gone && (len(m.Unsent) > 0 || !retracted.IsZero())
 }
 
 // readBody prefers attributedBody: text is NULL on most rows since macOS 13,
@@ -168,7 +210,7 @@ func chatOf(r row, first int) *Chat {
 	r = r[first:]
 	return &Chat{
 		RowID: r.int(0), GUID: r.text(1), Identifier: r.text(2), Service: r.text(3),
-		RoomName: r.text(4), DisplayName: r.text(5), Style: int(r.int(6)),
+		RoomName: r.text(4), DisplayName: r.text(5), Style: int(r.int(6)), Filtered: r.flag(7) || r.flag(8),
 	}
 }
 

@@ -32,7 +32,11 @@ const (
 // again (Rows) and comparing (Diff). Nor is a ROWID a time: iCloud inserts
 // messages of years ago with new ROWIDs, thousands at once.
 func (db *DB) After(ctx context.Context, rowid int64, limit int) ([]Message, error) {
-	return db.messages(ctx, "read new messages", queryAfter, args(rowid, batch(limit)))
+	found, err := db.messages(ctx, "read new messages", queryAfter, args(rowid, batch(limit)))
+	if damaged(err) {
+		return db.afterDamage(ctx, rowid, batch(limit))
+	}
+	return found, err
 }
 
 // Rows gives the messages with these ROWIDs in that order; those that do not
@@ -43,12 +47,27 @@ func (db *DB) Rows(ctx context.Context, rowids []int64) ([]Message, error) {
 	var all []Message
 	for part := range slices.Chunk(rowids, chunk) {
 		found, err := db.messages(ctx, "read messages", queryRows, args(jsonList(part)))
+		if damaged(err) {
+			found, err = db.oneByOne(ctx, part)
+		}
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// Before gives the last messages below rowid, newest first, at most limit of them.
+func (db *DB) Before(ctx context.Context, rowid int64, limit int) ([]Message, error) {
+	return db.messages(ctx, "read messages before a row", queryBefore, args(rowid, batch(limit)))
+}
+
+// Dated gives messages of exactly that date, to the nanosecond, in the order of
+// ROWID, at most limit of them. Two rows of one date are, but for chance, two copies
+// of one message. It does not find rows of before macOS 10.13.
+func (db *DB) Dated(ctx context.Context, date time.Time, limit int) ([]Message, error) {
+	return db.messages(ctx, "read messages of a date", queryDated, args(appleDate(date), batch(limit)))
 }
 
 // FindGUIDs gives the messages with these guids in the order of ROWID; those

@@ -14,7 +14,7 @@ import (
 )
 
 // Every schema gives the same rows the same meaning.
-func TestSchemas(t *testing.T) {
+func TestCase55_Schemas(t *testing.T) {
 	for _, name := range []string{projectSchema, "testdata/schema-odd.sql"} {
 		t.Run(filepath.Base(name), func(t *testing.T) { testSchema(t, readSchema(t, name)) })
 	}
@@ -221,7 +221,7 @@ func TestText(t *testing.T) {
 }
 
 // Group images were met without a join: the body alone names them.
-func TestAttachmentWithoutJoin(t *testing.T) {
+func TestCase31_AttachmentWithoutJoin(t *testing.T) {
 	f := newFixture(t)
 	file := tsString("__kIMFileTransferGUIDAttributeName")
 	id := f.message("m", "", values{"attributedBody": attributed("\uFFFC\uFFFC",

@@ -48,8 +48,11 @@ const (
 	queryGUIDAt
 	queryFirstSince
 	queryAfter
+	queryBefore
 	queryRows
 	queryGUIDs
+	queryDated
+	queryStates
 	queryOwnSince
 	queryChats
 	queryTrash
@@ -69,9 +72,18 @@ var (
 		"m.is_spam", "m.is_system_message", "m.is_empty", "m.is_audio_message", "m.is_pending_satellite_send",
 		"m.error", "m.item_type", "m.associated_message_type", "m.associated_message_guid", "m.schedule_type",
 		"m.date", "m.date_read", "m.date_delivered", "m.date_edited", "m.cache_has_attachments",
+		"m.associated_message_emoji", "m.thread_originator_guid", "m.thread_originator_part",
+		"m.group_action_type", "o.id", "m.group_title",
+		"m.message_summary_info", "m.date_retracted", "m.part_count",
+		"m.filter_action", "m.date_recovered", "m.expressive_send_style_id",
+	}
+	stateColumns = [...]string{
+		"m.ROWID", "m.guid", "m.service", "m.is_from_me", "m.is_sent", "m.is_delivered", "m.is_read", "m.error", "m.was_downgraded",
+		"m.date_delivered", "m.date_read", "m.date_edited", "m.date_retracted", "m.is_empty", "m.part_count",
+		"m.cache_has_attachments", "m.schedule_type", "m.is_pending_satellite_send",
 	}
 	chatColumns = [...]string{
-		"c.ROWID", "c.guid", "c.chat_identifier", "c.service_name", "c.room_name", "c.display_name", "c.style",
+		"c.ROWID", "c.guid", "c.chat_identifier", "c.service_name", "c.room_name", "c.display_name", "c.style", "c.is_filtered", "c.is_blackholed",
 	}
 	attachmentColumns = [...]string{
 		"a.ROWID", "a.guid", "a.filename", "a.uti", "a.mime_type", "a.transfer_name",
@@ -82,7 +94,8 @@ var (
 // queries writes the statements for this schema. json_each carries a list of
 // any length in one argument, so that each statement is prepared once; CROSS
 // JOIN keeps that list the outer loop and every table behind it a look-up by
-// key.
+// key. The plus before a limit hides it from the planner, which would otherwise
+// prepare the statement anew in each call to look at the value.
 func (has schema) queries() (sql [queryCount]string, err error) {
 	for _, table := range tables[:requiredTables] {
 		if has[table] == nil {
@@ -94,7 +107,10 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	}
 
 	message := "SELECT " + has.columns(messageColumns[:])
-	const handle = " LEFT JOIN handle h ON h.ROWID = m.handle_id"
+	handle := " LEFT JOIN handle h ON h.ROWID = m.handle_id"
+	if has["message"]["other_handle"] {
+		handle += " LEFT JOIN handle o ON o.ROWID = m.other_handle"
+	}
 	sql[queryDataVersion] = "PRAGMA data_version"
 	sql[querySequence] = "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
 	sql[queryNewest] = "SELECT ROWID, guid FROM message ORDER BY ROWID DESC LIMIT 1"
@@ -102,10 +118,13 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	// would walk all rows, with their bodies, from the oldest on.
 	sql[queryFirstSince] = "SELECT COALESCE((SELECT MIN(+ROWID) FROM message WHERE date >= ?1), (SELECT MAX(ROWID) + 1 FROM message), 1)"
 	sql[queryGUIDAt] = "SELECT guid FROM message WHERE ROWID = ?1"
-	sql[queryAfter] = message + " FROM message m" + handle + " WHERE m.ROWID > ?1 ORDER BY m.ROWID LIMIT ?2"
+	sql[queryAfter] = message + " FROM message m" + handle + " WHERE m.ROWID > ?1 ORDER BY m.ROWID LIMIT +?2"
+	sql[queryBefore] = message + " FROM message m" + handle + " WHERE m.ROWID < ?1 ORDER BY m.ROWID DESC LIMIT +?2"
+	sql[queryDated] = message + " FROM message m" + handle + " WHERE m.date = ?1 ORDER BY m.ROWID LIMIT +?2"
+	sql[queryStates] = has.states()
 	sql[queryRows] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value" + handle + " ORDER BY m.ROWID"
 	sql[queryGUIDs] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.guid = j.value" + handle + " ORDER BY m.ROWID"
-	sql[queryOwnSince] = message + " FROM message m" + handle + " WHERE m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID LIMIT ?2"
+	sql[queryOwnSince] = message + " FROM message m" + handle + " WHERE m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID LIMIT +?2"
 
 	chat := "SELECT j.value, " + has.columns(chatColumns[:]) + " FROM json_each(?1) j"
 	sql[queryChats] = chat + " CROSS JOIN chat_message_join cm ON cm.message_id = j.value CROSS JOIN chat c ON c.ROWID = cm.chat_id ORDER BY c.ROWID"
@@ -146,6 +165,14 @@ func (has schema) directChats() string {
 		" ORDER BY " + has.column("m.date") + " DESC, m.ROWID DESC, c.ROWID DESC"
 }
 
+// states reads of a row what a later change moves, and nothing that is long: of the
+// body only its length, which SQLite knows without reading it.
+func (has schema) states() string {
+	return "SELECT " + has.columns(stateColumns[:]) + ", length(" + has.column("m.attributedBody") + "), length(" + has.column("m.text") + ")" +
+		", (SELECT count(*) FROM chat_message_join cm WHERE cm.message_id = m.ROWID)" +
+		" FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value"
+}
+
 func (has schema) columns(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -156,8 +183,11 @@ func (has schema) columns(names []string) string {
 
 // column gives NULL for a column that this schema lacks. ROWID is always there.
 func (has schema) column(name string) string {
-	table := map[string]string{"m": "message", "c": "chat", "a": "attachment", "h": "handle"}
+	table := map[string]string{"m": "message", "c": "chat", "a": "attachment", "h": "handle", "o": "handle"}
 	alias, column, _ := strings.Cut(name, ".")
+	if alias == "o" && !has["message"]["other_handle"] {
+		return "NULL"
+	}
 	if column == "ROWID" || has[table[alias]][column] {
 		return name
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -60,22 +61,39 @@ type Watcher struct {
 
 	mu     sync.Mutex        // held by Wait, and by the end of Close
 	files  *fsnotify.Watcher // nil where there are no file events
+	each   bool              // the files are watched beside their folder
 	seen   version
-	step   int  // the next of steps
-	locked bool // the last look met a lock
+	pauses []time.Duration // those that are left before the next looks
+	wal    bool            // the last event was of the write-ahead log
+	locked bool            // the last look met a lock
 }
 
 // version is a state of the database, comparable within one process.
 type version struct{ session, data int64 }
 
-// steps are the pauses between looks after a wake. The event of a commit's
-// write comes before the commit can be seen, by microseconds, or by as long as
-// the disk needs to flush.
-var steps = [...]time.Duration{
-	50 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 200 * time.Microsecond, 400 * time.Microsecond,
-	800 * time.Microsecond, 1600 * time.Microsecond, 3 * time.Millisecond, 6 * time.Millisecond, 12 * time.Millisecond,
-	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
-}
+// The event of a commit's write comes before the commit can be seen, by microseconds,
+// or by as long as the disk needs to flush.
+const (
+	// eager is how long after an event of the write-ahead log the database is looked
+	// at without a pause: a timer of less than a millisecond is none on Linux, where
+	// the Go runtime rounds it up.
+	eager = 200 * time.Microsecond
+
+	ms = time.Millisecond
+)
+
+var (
+	// afterEvent are the pauses between looks after an event, while nothing is seen.
+	afterEvent = []time.Duration{ms, 2 * ms, 4 * ms, 8 * ms, 16 * ms, 32 * ms, 64 * ms, 100 * ms}
+
+	// afterChange are those once a change was seen. The events that came with it may
+	// have been those of the next commit too, but hardly ever are: then it is found
+	// by the look with which Wait begins, or by this one.
+	afterChange = []time.Duration{100 * ms}
+)
+
+// whileLocked is the longest pause while a lock is met: no event tells of its end.
+const whileLocked = 100 * ms
 
 // NewWatcher watches db, which must stay open until the Watcher is closed. net
 // is the interval of the slow look beneath the file events; zero or less means
@@ -91,8 +109,12 @@ func NewWatcher(db *DB, net time.Duration, log *slog.Logger) (*Watcher, error) {
 		w.log.Warn("chatdb.watch.deaf", "err", err, "net", w.net)
 		return w, nil
 	}
+	// inotify tells of writes to the files of a watched folder, and would tell twice;
+	// kqueue does not tell of them.
+	w.each = runtime.GOOS != "linux"
 	if err := w.files.Add(filepath.Dir(db.real)); err != nil {
 		w.log.Warn("chatdb.watch.folder", "err", err, "net", w.net)
+		w.each = true
 	}
 	w.arm()
 	return w, nil
@@ -106,16 +128,19 @@ func newDeafWatcher(db *DB, net time.Duration, log *slog.Logger) (*Watcher, erro
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	w := &Watcher{db: db, net: net, log: log, done: make(chan struct{}), step: len(steps)}
+	w := &Watcher{db: db, net: net, log: log, done: make(chan struct{})}
 	if _, err := db.Replaced(); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// arm watches the files themselves beside their folder. A watch holds on to an
+// arm watches the files themselves beside their folder, where that is needed. A watch holds on to an
 // inode: it must be laid again when the -wal has been made anew.
 func (w *Watcher) arm() {
+	if !w.each {
+		return
+	}
 	for _, name := range []string{w.db.real, w.db.real + walSuffix} {
 		// Whether there was a watch to remove, or is a file to watch, does not
 		// matter: the folder tells when one appears.
@@ -132,14 +157,21 @@ func (w *Watcher) arm() {
 func (w *Watcher) Wait(ctx context.Context) (Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(w.net)
 	defer timer.Stop()
+	if w.drain() {
+		w.pauses, w.wal = afterChange, false
+	}
 	for {
 		if err := w.ended(ctx); err != nil {
 			return 0, err
 		}
 		event, err := w.look(ctx)
+		if event == 0 && err == nil && w.wal {
+			event, err = w.stare(ctx)
+		}
 		if event != 0 || err != nil {
+			w.pauses, w.wal = afterChange, false
 			return event, err
 		}
 		timer.Reset(w.pause())
@@ -159,15 +191,32 @@ func (w *Watcher) ended(ctx context.Context) error {
 }
 
 func (w *Watcher) pause() time.Duration {
-	if w.step == len(steps) {
-		if w.locked {
-			// No event tells of the end of a lock.
-			return min(steps[len(steps)-1], w.net)
-		}
-		return w.net
+	w.wal = false
+	if len(w.pauses) > 0 {
+		next := w.pauses[0]
+		w.pauses = w.pauses[1:]
+		return min(next, w.net)
 	}
-	w.step++
-	return min(steps[w.step-1], w.net)
+	if w.locked {
+		return min(whileLocked, w.net)
+	}
+	return w.net
+}
+
+// stare looks again and again for a moment, at nothing but the data version.
+func (w *Watcher) stare(ctx context.Context) (Event, error) {
+	for began := time.Now(); time.Since(began) < eager; {
+		now, err := w.db.glance(ctx)
+		if err != nil || now.session == 0 {
+			return 0, nil // the next look knows what to do
+		}
+		if now != w.seen {
+			w.seen = now
+			return Changed, nil
+		}
+		runtime.Gosched() // events must get through on a machine with one core
+	}
+	return 0, nil
 }
 
 // look compares the database with what was seen last.
@@ -218,6 +267,21 @@ func (db *DB) version(ctx context.Context) (v version, err error) {
 	return v, wrapError("look at", db.path, err)
 }
 
+// glance is version for the connection as it is, and zero where there is none.
+func (db *DB) glance(ctx context.Context) (v version, err error) {
+	leave, err := db.enter(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer leave()
+	if db.session == nil {
+		return v, nil
+	}
+	v.session = db.opened
+	v.data, err = db.session.dataVersion(ctx)
+	return v, err
+}
+
 // sleep returns after a pause, or earlier with a file event of the database.
 func (w *Watcher) sleep(ctx context.Context, pause <-chan time.Time) error {
 	for {
@@ -236,26 +300,44 @@ func (w *Watcher) sleep(ctx context.Context, pause <-chan time.Time) error {
 		case <-pause:
 			return nil
 		case event := <-events:
-			if !w.concerns(event) {
+			// One look does for all that have come.
+			if here, more := w.concerns(event), w.drain(); !here && !more {
 				continue
 			}
 		case err := <-errs:
 			// Events may have been lost, so look; the net goes on regardless.
 			w.log.Warn("chatdb.watch.events", "err", err)
 		}
-		w.step = 0
+		w.pauses = afterEvent
 		return nil
 	}
+}
+
+// drain takes the events that are there and tells whether one was of the database.
+func (w *Watcher) drain() (any bool) {
+	for w.files != nil {
+		select {
+		case event, ok := <-w.files.Events:
+			if !ok {
+				return any
+			}
+			any = w.concerns(event) || any
+			continue
+		default:
+		}
+		break
+	}
+	return any
 }
 
 // concerns tells whether an event is about the database, and lays the watches
 // again when one of its files appeared or went.
 func (w *Watcher) concerns(event fsnotify.Event) bool {
-	switch filepath.Base(event.Name) {
-	case filepath.Base(w.db.real), filepath.Base(w.db.real) + walSuffix, filepath.Base(w.db.real) + shmSuffix:
-	default:
+	name, base := filepath.Base(event.Name), filepath.Base(w.db.real)
+	if name != base && name != base+walSuffix && name != base+shmSuffix {
 		return false
 	}
+	w.wal = w.wal || name == base+walSuffix
 	if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
 		w.arm()
 	}

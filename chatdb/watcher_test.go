@@ -99,7 +99,7 @@ func TestWaitAcrossCheckpoint(t *testing.T) {
 
 // The -wal and -shm are removed under the watcher and made anew, with new
 // inodes, by the next writer.
-func TestWaitAcrossNewLog(t *testing.T) {
+func TestCase21_NewLog(t *testing.T) {
 	for name, newWatcher := range map[string]func(testing.TB, *chatdb.DB) *chatdb.Watcher{
 		"file events": func(t testing.TB, db *chatdb.DB) *chatdb.Watcher { return newWatcher(t, db, never) },
 		"net":         newDeafWatcher,
@@ -138,7 +138,7 @@ func newDeafWatcher(t testing.TB, db *chatdb.DB) *chatdb.Watcher {
 	return w
 }
 
-func TestWaitWithoutFileEvents(t *testing.T) {
+func TestCase22_NoFileEvents(t *testing.T) {
 	f := newFixture(t)
 	db := f.open()
 	w := newDeafWatcher(t, db)
