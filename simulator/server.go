@@ -18,6 +18,9 @@ const (
 	pathSend    = "/send"
 	pathReceive = "/receive"
 	pathType    = "/type"
+	pathEdit    = "/edit"
+	pathUnsend  = "/unsend"
+	pathTapback = "/tapback"
 )
 
 // maxRequest is beyond any text that fits a command line.
@@ -50,6 +53,9 @@ func newServer(ctx context.Context, e *engine, secret string, log *slog.Logger) 
 	mux.HandleFunc("POST "+pathSend, handle(s, s.send))
 	mux.HandleFunc("POST "+pathReceive, handle(s, s.receive))
 	mux.HandleFunc("POST "+pathType, handle(s, s.typed))
+	mux.HandleFunc("POST "+pathEdit, handle(s, s.edit))
+	mux.HandleFunc("POST "+pathUnsend, handle(s, s.unsend))
+	mux.HandleFunc("POST "+pathTapback, handle(s, s.tapback))
 	return s.guard(mux)
 }
 
@@ -101,6 +107,23 @@ func (s *server) typed(_ context.Context, t typing) (answer, error) {
 		return answer{}, faultf("a typed message needs a recipient and a text")
 	}
 	return s.begin(deviceLife(to, s.engine.opts.Number, t.Text))
+}
+
+func (s *server) edit(_ context.Context, a alteration) (answer, error) {
+	return answer{GUID: a.GUID}, s.engine.do(func(ctx context.Context) error { return s.engine.msgs.edit(ctx, a.GUID, a.Text) })
+}
+
+func (s *server) unsend(_ context.Context, a alteration) (answer, error) {
+	return answer{GUID: a.GUID}, s.engine.do(func(ctx context.Context) error { return s.engine.msgs.unsend(ctx, a.GUID) })
+}
+
+func (s *server) tapback(_ context.Context, a alteration) (answer, error) {
+	var guid string
+	err := s.engine.do(func(ctx context.Context) (err error) {
+		guid, err = s.engine.msgs.tapback(ctx, a.GUID, canonicalHandle(a.From), a.Kind)
+		return err
+	})
+	return answer{GUID: guid}, err
 }
 
 func (s *server) begin(l *life) (answer, error) {
