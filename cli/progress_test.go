@@ -1,0 +1,38 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"bluerelay/cli"
+)
+
+// Where nobody watches, there is one line for each ten per cent, however often the
+// work reports.
+func TestProgressLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p := cli.NewProgress(f)
+	for i := range 1001 {
+		p.Show(float64(i)/1000, fmt.Sprintf("%d of 1000", i))
+	}
+	p.Show(1.5, "too much")
+	p.End()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for i := 1; i <= 10; i++ {
+		want += fmt.Sprintf("%d %%  %d of 1000\n", 10*i, 100*i)
+	}
+	if string(data) != want {
+		t.Errorf("%s", data)
+	}
+}
