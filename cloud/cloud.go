@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -38,6 +39,11 @@ type Config struct {
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
+
+	MediaDir   string        // where files are kept: media, beside the database
+	MediaLife  time.Duration // how long a file is kept and its address works: 30 days
+	MediaWait  time.Duration // how long message.received waits for the files: 30 s
+	MediaStall time.Duration // how long an upload may bring nothing: 30 s
 }
 
 func (c *Config) defaults() {
@@ -46,6 +52,10 @@ func (c *Config) defaults() {
 	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
 	c.Sweep = cmp.Or(c.Sweep, time.Second)
 	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
+	c.MediaDir = cmp.Or(c.MediaDir, filepath.Join(filepath.Dir(c.Store.Path()), "media"))
+	c.MediaLife = cmp.Or(c.MediaLife, 30*24*time.Hour)
+	c.MediaWait = cmp.Or(c.MediaWait, 30*time.Second)
+	c.MediaStall = cmp.Or(c.MediaStall, 30*time.Second)
 }
 
 // Dialect is what the rules need of a public API to tell its webhooks.
@@ -70,6 +80,9 @@ type Service struct {
 	sessions sync.WaitGroup
 	base     context.Context // parent of relay sessions, which outlive their HTTP request
 	stop     context.CancelFunc
+
+	folder    folder
+	transfers transfers
 }
 
 // New makes a Service. Call Run once.
@@ -79,6 +92,8 @@ func New(cfg Config) *Service {
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)
+	s.folder.dir = cfg.MediaDir
+	s.transfers = transfers{running: make(map[*transfer]bool), uploads: make(map[string]*transfer)}
 	s.dispatch = newDispatcher(s)
 	return s
 }
@@ -86,7 +101,7 @@ func New(cfg Config) *Service {
 // Run delivers webhooks and sweeps until ctx ends. Then it closes the relays'
 // connections, lets webhooks in hand finish, and returns when all of that is done.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.DisconnectRelays() }); err != nil {
+	if err := s.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.DisconnectRelays() }); err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
@@ -98,6 +113,10 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Wait()
 	return nil
 }
+
+// CutTransfers ends uploads and downloads in hand soon and begins no others: the
+// server is stopping, and a relay goes on where it was cut.
+func (s *Service) CutTransfers() { s.transfers.close() }
 
 // Ready tells whether the database can be read and written.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
@@ -114,8 +133,10 @@ func (s *Service) sweep(ctx context.Context) {
 		}
 		s.hub.ringAll()
 		s.dispatch.ring()
-		if err := s.giveUpUnknown(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			s.log.Error("sweep.failed", "error", err.Error())
+		for _, due := range []func(context.Context) error{s.giveUpUnknown, s.releaseDue, s.expireMedia} {
+			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Error("sweep.failed", "error", err.Error())
+			}
 		}
 	}
 }

@@ -44,12 +44,13 @@ type dispatcher struct {
 	mu      sync.Mutex
 	running map[string]bool // deliveries in hand
 	busy    map[string]int  // deliveries in hand by webhook
+	ended   map[string]bool // deliveries that ended since the last look into the table began
 }
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
 		Service: s, client: guard{s.cfg.WebhookAllow}.client(webhookTimeout), bell: make(chan struct{}, 1),
-		running: make(map[string]bool), busy: make(map[string]int),
+		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool),
 	}
 }
 
@@ -80,7 +81,8 @@ func (d *dispatcher) run(ctx context.Context) {
 
 // start begins as many due deliveries as there is room for.
 func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
-	due, err := d.store.DueDeliveries(ctx, time.Now().UnixMilli(), 4*inFlight)
+	// A webhook that has all its places must not hide what is due for others.
+	due, err := d.store.DueDeliveries(ctx, time.Now().UnixMilli(), 2*inFlight, d.look()...)
 	if err != nil {
 		return err
 	}
@@ -98,10 +100,25 @@ func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
 	return nil
 }
 
+// look begins a look into the table and returns the webhooks with no place left.
+// What ends from now on may still be pending in what the look finds.
+func (d *dispatcher) look() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.ended)
+	var ids []string
+	for id, n := range d.busy {
+		if n >= perWebhook {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 func (d *dispatcher) take(one store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.running[one.ID] || len(d.running) >= inFlight || d.busy[one.WebhookID] >= perWebhook {
+	if d.running[one.ID] || d.ended[one.ID] || len(d.running) >= inFlight || d.busy[one.WebhookID] >= perWebhook {
 		return false
 	}
 	d.running[one.ID] = true
@@ -113,6 +130,7 @@ func (d *dispatcher) give(one store.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.running, one.ID)
+	d.ended[one.ID] = true
 	if d.busy[one.WebhookID]--; d.busy[one.WebhookID] == 0 {
 		delete(d.busy, one.WebhookID)
 	}

@@ -35,15 +35,36 @@ func (s *Service) advance(tx *store.Tx, step store.Step) error {
 	return s.record(tx, m)
 }
 
-// record writes the event of a message's present status, and one delivery for each
-// webhook that wants it. The body is rendered here, once: what is signed later is
-// what was true now.
+// updatedEvent says that something of a message is other than it was told before.
+const updatedEvent = "message.updated"
+
+// record writes the event of a message's present status.
 func (s *Service) record(tx *store.Tx, m store.Message) error {
 	kind, ok := eventTypes[m.Status]
 	if !ok {
 		return nil
 	}
-	e := store.Event{ID: newID("evt_"), AccountID: m.AccountID, Type: kind, MessageID: m.ID, LineID: m.LineID, CreatedAt: m.UpdatedAt}
+	return s.recordAs(tx, m, kind)
+}
+
+// recordAs writes an event of a type that says all.
+func (s *Service) recordAs(tx *store.Tx, m store.Message, kind string) error {
+	e := store.Event{Type: kind}
+	if kind == updatedEvent {
+		e.Detail = updateMedia
+	}
+	return s.recordEvent(tx, m, e)
+}
+
+// recordEvent writes an event of a message, with the type and the detail of e, and
+// one delivery for each webhook that wants it. The body is rendered here, once: what
+// is signed later is what was true now.
+func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) error {
+	if err := s.tellHeld(tx, m, e.Type); err != nil {
+		return err
+	}
+	m = s.absolute(m)
+	e.ID, e.AccountID, e.MessageID, e.LineID, e.CreatedAt = newID("evt_"), m.AccountID, m.ID, m.LineID, m.UpdatedAt
 	if err := tx.CreateEvent(&e); err != nil {
 		return fmt.Errorf("record an event: %w", err)
 	}
@@ -70,8 +91,13 @@ func (s *Service) record(tx *store.Tx, m store.Message) error {
 	return nil
 }
 
+// wants tells whether a webhook is to hear of an event. What the owner does on his own
+// devices is nobody's order and stays in the event log.
 func wants(w store.Webhook, e store.Event, m store.Message) bool {
-	if !slices.Contains(w.Events, e.Type) {
+	if !slices.Contains(w.Events, e.Type) || m.Origin == store.OriginDevice {
+		return false
+	}
+	if e.Tapback != nil && e.Tapback.Origin == store.OriginDevice {
 		return false
 	}
 	line := m.From

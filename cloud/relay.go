@@ -16,10 +16,14 @@ import (
 	"bluerelay/wire"
 )
 
-// RelayRoutes registers what relays call: pairing and the socket.
+// RelayRoutes registers what relays call: pairing, the socket, and files.
 func (s *Service) RelayRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
 	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
+	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete} {
+		mux.HandleFunc(method+" /relay/v1/media/{id}", s.serveUpload)
+	}
+	mux.HandleFunc("POST /relay/v1/history", s.serveHistory)
 }
 
 func (s *Service) servePair(w http.ResponseWriter, r *http.Request) {
@@ -99,15 +103,8 @@ func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 100)], ""
 // serveSocket upgrades a relay's request. The session that follows lives until the
 // connection or the server ends, not until the request does.
 func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
-	if !ok || errors.Is(err, store.ErrNotFound) {
-		http.Error(w, "this relay is not paired, or was revoked", http.StatusUnauthorized)
-		return
-	}
-	if err != nil {
-		s.log.Error("relay.refused", "error", err.Error())
-		http.Error(w, "the server cannot look relays up at the moment", http.StatusServiceUnavailable)
+	relay, ok := s.callingRelay(w, r)
+	if !ok {
 		return
 	}
 	up := websocket.Upgrader{
@@ -122,6 +119,23 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetReadLimit(wire.MaxFrame)
 	s.serveRelay(conn, relay)
+}
+
+// callingRelay finds the relay whose credential a request carries. Where there is
+// none, the request has been answered.
+func (s *Service) callingRelay(w http.ResponseWriter, r *http.Request) (store.Relay, bool) {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
+	if !ok || errors.Is(err, store.ErrNotFound) {
+		http.Error(w, "this relay is not paired, or was revoked", http.StatusUnauthorized)
+		return store.Relay{}, false
+	}
+	if err != nil {
+		s.log.Error("relay.refused", "error", err.Error())
+		http.Error(w, "the server cannot look relays up at the moment", http.StatusServiceUnavailable)
+		return store.Relay{}, false
+	}
+	return relay, true
 }
 
 func (s *Service) serveRelay(conn *websocket.Conn, relay store.Relay) {

@@ -43,7 +43,7 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 		ID: newID("msg_"), AccountID: p.Account.ID, Direction: store.Outbound, Status: wire.Queued,
 		From: out.From, To: out.To, Peer: out.To, Content: out.Content, Service: "iMessage", CreatedAt: now.UnixMilli(),
 	}
-	relay := s.hub.serving(out.From)
+	var relay *session
 	var granted []store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		line, err := lineOf(tx, p.Account.ID, out.From)
@@ -54,11 +54,14 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 			return err
 		}
 		m.LineID = line.ID
-		if err := tx.CreateMessage(&m); err != nil || relay == nil {
+		if err := tx.CreateMessage(&m); err != nil {
 			return err
 		}
+		if relay = s.hub.serving(out.From); relay == nil {
+			return nil
+		}
 		// A relay that is connected gets it by the same commit.
-		granted, err = relay.grant(tx, now)
+		granted, err = relay.grant(tx, line, now)
 		return err
 	})
 	if err != nil {
@@ -116,7 +119,8 @@ func withinPlan(tx *store.Tx, a store.Account, now time.Time) error {
 
 // Message returns one message of the account.
 func (s *Service) Message(ctx context.Context, p Principal, id string) (store.Message, error) {
-	return s.store.Message(ctx, p.Account.ID, id)
+	m, err := s.store.Message(ctx, p.Account.ID, id)
+	return s.absolute(m), err
 }
 
 // Messages returns a page, newest first, and whether there is more. cursor is the
@@ -138,6 +142,9 @@ func (s *Service) Messages(ctx context.Context, p Principal, f store.MessageFilt
 	list, err = s.store.Messages(ctx, f)
 	if err != nil {
 		return nil, false, fmt.Errorf("list messages: %w", err)
+	}
+	for i, m := range list {
+		list[i] = s.absolute(m)
 	}
 	if len(list) > limit {
 		return list[:limit], true, nil

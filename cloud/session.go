@@ -50,6 +50,12 @@ type closing struct {
 
 func (c *closing) Error() string { return c.text }
 
+// Reasons that arise in more than one place.
+var (
+	errUnpaired   = &closing{wire.CloseRevoked, "this Mac is no longer paired with its number"}
+	errSuperseded = &closing{wire.CloseSuperseded, "a newer connection of this Mac has taken over"}
+)
+
 func (s *session) ring() {
 	select {
 	case s.bell <- struct{}{}:
@@ -65,14 +71,11 @@ func (s *session) run(ctx context.Context) {
 	if err != nil {
 		s.part(err)
 	} else {
-		if old := s.hub.enter(s); old != nil {
-			old.cancel(&closing{wire.CloseSuperseded, "a newer connection of this Mac has taken over"})
-		}
 		s.log.Info("relay.online", "version", s.relay.Version)
 		err = s.serve(ctx)
-		if s.hub.leave(s) {
-			s.away()
-		}
+	}
+	if s.hub.leave(s) {
+		s.away()
 	}
 	s.log.Info("relay.offline", "reason", err.Error())
 }
@@ -86,87 +89,6 @@ func (s *session) part(err error) {
 	// The socket may be gone; then nobody is there to be told.
 	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(c.code, c.text), time.Now().Add(writeTimeout))
 	s.conn.Close()
-}
-
-// greet reads hello, decides about the install, and answers with what is known of
-// it and all that it still holds.
-func (s *session) greet(ctx context.Context) error {
-	_ = s.conn.SetReadDeadline(time.Now().Add(helloTimeout))
-	_, data, err := s.conn.ReadMessage()
-	if err != nil {
-		return fmt.Errorf("read hello: %w", err)
-	}
-	f, err := wire.Decode(data)
-	if err != nil || f.Type != wire.TypeHello {
-		return &closing{wire.CloseProtocol, "the first frame must be hello"}
-	}
-	if f.Hello.Protocol != wire.Version {
-		return &closing{wire.CloseTooOld, fmt.Sprintf("this server speaks version %d of the protocol: update bluerelay", wire.Version)}
-	}
-	acked, held, err := s.admit(ctx, *f.Hello)
-	if err != nil {
-		return err
-	}
-	s.number = s.line.PhoneNumber
-	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.number}}); err != nil {
-		return err
-	}
-	return s.order(held)
-}
-
-// admit writes down who has come, in one transaction. Another journal than before
-// means that what the former one held is beyond anybody's knowledge.
-func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []store.Message, err error) {
-	now := time.Now()
-	var refused error // to be told to the relay, and yet committed
-	err = s.store.Write(ctx, func(tx *store.Tx) error {
-		if err := s.current(tx); err != nil {
-			return err
-		}
-		in, err := tx.Install(tx.Context(), h.Install)
-		if errors.Is(err, store.ErrNotFound) {
-			in = store.Install{ID: h.Install, RelayID: s.relay.ID, CreatedAt: now.UnixMilli()}
-			err = tx.CreateInstall(in)
-		}
-		if err != nil {
-			return err
-		}
-		keep := h.Install
-		if in.RelayID != s.relay.ID || in.RetiredAt != 0 || h.JournalHigh < in.LastSeq {
-			refused = &closing{wire.CloseJournal, "the journal of this Mac is an old copy: pair it again"}
-			keep = ""
-		}
-		gone, err := tx.RetireInstalls(s.relay.ID, keep, now.UnixMilli())
-		if err != nil {
-			return err
-		}
-		for _, id := range gone {
-			if err := s.lost(tx, id, s.line.ID, now); err != nil {
-				return err
-			}
-		}
-		if refused != nil {
-			return nil
-		}
-		acked, s.install = in.LastSeq, h.Install
-		s.describe(h, now)
-		if err := tx.UpdateRelay(s.relay); err != nil {
-			return err
-		}
-		held, err = tx.Assigned(tx.Context(), h.Install, s.line.ID)
-		return err
-	})
-	s.dispatch.ring()
-	if err == nil {
-		err = refused
-	}
-	return acked, held, err
-}
-
-func (s *session) describe(h wire.Hello, now time.Time) {
-	s.relay.Host, s.relay.OS, s.relay.Version = h.Host, h.OS, h.Version
-	s.relay.Connected, s.relay.LastSeenAt = true, now.UnixMilli()
-	s.setHealth(h.Health)
 }
 
 func (s *session) setHealth(h wire.Health) {
@@ -185,7 +107,7 @@ func (s *session) current(tx *store.Tx) error {
 		return nil
 	}
 	if err == nil || errors.Is(err, store.ErrNotFound) {
-		return &closing{wire.CloseRevoked, "this Mac is no longer paired with its number"}
+		return errUnpaired
 	}
 	return err
 }
@@ -215,6 +137,9 @@ func (s *session) serve(ctx context.Context) (err error) {
 			err = s.work(ctx, nil)
 		case now := <-ping.C:
 			err = s.ping(ctx, now)
+		}
+		if err != nil && ctx.Err() != nil {
+			return s.goodbye(ctx) // why it ended says more than what broke by it
 		}
 		if err != nil {
 			return err
@@ -284,31 +209,28 @@ func (s *session) take(ctx context.Context, f wire.Frame, frames <-chan wire.Fra
 func (s *session) work(ctx context.Context, reports []wire.Report) error {
 	now := time.Now()
 	var orders []store.Message
+	var committed int64
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		orders = nil
 		if err := s.current(tx); err != nil {
 			return err
 		}
-		for _, r := range reports {
-			if err := s.apply(tx, s.relay, s.line, s.install, r, now); err != nil {
-				return fmt.Errorf("apply a report: %w", err)
-			}
-		}
-		if n := len(reports); n > 0 {
-			if err := tx.AdvanceInstall(s.install, reports[n-1].Seq); err != nil {
-				return err
-			}
+		if s.hub.serving(s.number) != s {
+			return errSuperseded
 		}
 		var err error
-		orders, err = s.grant(tx, now)
+		if committed, err = s.applyAll(tx, reports, now); err != nil {
+			return err
+		}
+		orders, err = s.grant(tx, s.line, now)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if n := len(reports); n > 0 {
+	if len(reports) > 0 {
 		s.dispatch.ring()
-		if err := s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: reports[n-1].Seq}}); err != nil {
+		if err := s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: committed}}); err != nil {
 			return err
 		}
 	}
@@ -318,20 +240,44 @@ func (s *session) work(ctx context.Context, reports []wire.Report) error {
 	return s.order(orders)
 }
 
-// grant assigns what this relay may be given now. What it returns must be handed to
-// hand, or written to the socket, once the transaction is committed; if neither
-// happens, the next hello does it.
-func (s *session) grant(tx *store.Tx, now time.Time) ([]store.Message, error) {
+// applyAll applies reports that are new and returns the highest number that is
+// committed then. A relay that has missed an acknowledgement repeats old news, which
+// must not undo what came after it.
+func (s *session) applyAll(tx *store.Tx, reports []wire.Report, now time.Time) (committed int64, err error) {
+	if len(reports) == 0 {
+		return 0, nil
+	}
+	in, err := tx.Install(tx.Context(), s.install)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range reports {
+		if r.Seq <= in.LastSeq {
+			continue
+		}
+		if err := s.apply(tx, s.relay, s.line, s.install, r, now); err != nil {
+			return 0, fmt.Errorf("apply a report: %w", err)
+		}
+		in.LastSeq = r.Seq
+	}
+	return in.LastSeq, tx.AdvanceInstall(s.install, in.LastSeq)
+}
+
+// grant assigns what this relay may be given now; line is as the transaction sees
+// it, and nothing is assigned to a Mac that is no longer its own. What it returns
+// must be handed to hand, or written to the socket, once the transaction is
+// committed; if neither happens, the next hello does it.
+func (s *session) grant(tx *store.Tx, line store.Line, now time.Time) ([]store.Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.relay.Ready || s.line.Status != store.LineActive {
+	if line.RelayID != s.relay.ID || !s.relay.Ready || line.Status != store.LineActive {
 		return nil, nil
 	}
-	room := s.pace.room(rateOf(s.line.Pace, s.relay.OS), s.cfg.Window, now)
+	room := s.pace.room(rateOf(line.Pace, s.relay.OS), s.cfg.Window, now)
 	if room == 0 {
 		return nil, nil
 	}
-	list, err := tx.Assign(s.line.ID, s.install, s.cfg.Window, room, now.UnixMilli())
+	list, err := tx.Assign(line.ID, s.install, s.cfg.Window, room, now.UnixMilli())
 	s.pace.spend(len(list))
 	return list, err
 }

@@ -32,14 +32,15 @@ func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhoo
 	return w, webhookExists(err)
 }
 
-// UpdateWebhook writes URL, Events, PhoneNumber and Active of w.
-func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) error {
+// UpdateWebhook writes URL, Events, PhoneNumber and Active of w and returns it as it
+// is then.
+func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) (store.Webhook, error) {
 	if err := s.checkWebhook(ctx, &w); err != nil {
-		return err
+		return w, err
 	}
 	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateWebhook(w) })
 	s.dispatch.ring()
-	return webhookExists(err)
+	return w, webhookExists(err)
 }
 
 // DeleteWebhook removes a webhook.
@@ -60,7 +61,13 @@ func (s *Service) checkWebhook(ctx context.Context, w *store.Webhook) error {
 			return Invalid("events", "The 'events' field may name only %s.", strings.Join(known, ", "))
 		}
 	}
-	w.Events = slices.Compact(slices.Clone(w.Events))
+	var once []string
+	for _, e := range w.Events {
+		if !slices.Contains(once, e) {
+			once = append(once, e)
+		}
+	}
+	w.Events = once
 	if w.PhoneNumber == "" {
 		return nil
 	}

@@ -67,6 +67,15 @@ CREATE TABLE waiting (
 	first_seen INTEGER NOT NULL
 );
 
+CREATE TABLE watched (
+	guid   TEXT PRIMARY KEY,
+	rowid_ INTEGER NOT NULL,
+	own    INTEGER NOT NULL,
+	until  INTEGER NOT NULL,
+	seen   TEXT NOT NULL
+);
+CREATE INDEX watched_row ON watched (rowid_);
+` + uploadsSchema + `
 PRAGMA user_version = 1;
 `
 
@@ -131,7 +140,7 @@ func (j *journal) init(ctx context.Context) error {
 	}
 	switch version {
 	case 0:
-		return j.write(ctx, func(tx *sql.Tx) error {
+		return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			if _, err := tx.ExecContext(ctx, journalSchema); err != nil {
 				return err
 			}
@@ -147,17 +156,16 @@ func newInstallID() string { return "ins_" + strings.ToLower(rand.Text()) }
 
 func (j *journal) close() error { return j.db.Close() }
 
-// write runs fn in one transaction.
-func (j *journal) write(ctx context.Context, fn func(*sql.Tx) error) error {
-	// A write that has begun is finished: half-told facts help nobody, and a
-	// cancelled statement would take the connection with it.
+// write runs fn in one transaction. The context that fn gets is never cancelled: a
+// write that has begun is finished, because half-told facts help nobody.
+func (j *journal) write(ctx context.Context, fn func(context.Context, *sql.Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
 	tx, err := j.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	defer tx.Rollback()
-	if err := fn(tx); err != nil {
+	if err := fn(ctx, tx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -194,10 +202,10 @@ func (j *journal) install(ctx context.Context) (string, error) { return j.meta(c
 // on it. Where the same line is paired with the same cloud again, what there is to
 // report and how far chat.db was read stay; for anybody else they are not meant.
 func (j *journal) renew(ctx context.Context, same bool) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		forget := []string{"DELETE FROM sends WHERE state = '" + stateReceived + "'"}
 		if !same {
-			forget = []string{"DELETE FROM sends", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
+			forget = []string{"DELETE FROM sends", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM uploads", "DELETE FROM watched", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
 		}
 		for _, q := range forget {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
@@ -216,6 +224,9 @@ type cursor struct {
 	Floor int64 `json:"floor"`
 	// Seen is when chat.db was last read to its end, Unix ms.
 	Seen int64 `json:"seen"`
+	// Down and Up are when the last down time began and ended, Unix ms.
+	Down int64 `json:"down,omitzero"`
+	Up   int64 `json:"up,omitzero"`
 }
 
 // cursor returns nil where chat.db was never read.
@@ -240,7 +251,7 @@ func setCursor(ctx context.Context, tx *sql.Tx, c cursor) error {
 }
 
 func (j *journal) setCursor(ctx context.Context, c cursor) error {
-	return j.write(ctx, func(tx *sql.Tx) error { return setCursor(ctx, tx, c) })
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return setCursor(ctx, tx, c) })
 }
 
 // waitingRow is a row of chat.db that was passed by before it was complete.

@@ -102,6 +102,8 @@ func (l *link) session(ctx context.Context) (welcomed bool, err error) {
 		return true, err
 	}
 	l.log.Info("link.up", "acked", f.Welcome.Acked)
+	l.hurry.Store(true)
+	ring(l.uploadBell)
 	return true, l.serve(ctx, f.Welcome.Acked, hello.Health)
 }
 

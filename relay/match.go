@@ -39,7 +39,9 @@ func fits(s send, m chatdb.Message, file string) match {
 	if !sameHandle(m.Handle, s.handle) && (m.Chat == nil || !sameHandle(m.Chat.Identifier, s.handle)) {
 		return noMatch
 	}
-	if fold(m.Text) == fold(s.text) {
+	// A text that folds to nothing, such as a lone space, must not fit every row
+	// that holds only a file.
+	if f := fold(s.text); f == fold(m.Text) && (f != "" || m.Text == s.text) {
 		return exactMatch
 	}
 	if l := letters(m.Text); l != "" && l == letters(s.text) {

@@ -23,8 +23,10 @@ type observer struct {
 	*Relay
 	db       *chatdb.DB
 	cursor   cursor
-	followed map[int64]send      // bound own rows that may still change, by ROWID
-	waiting  map[int64]time.Time // rows that are not complete, by ROWID, with their first sight
+	followed map[int64]send         // bound own rows that may still change, by ROWID
+	waiting  map[int64]time.Time    // rows that are not complete, by ROWID, with their first sight
+	watched  map[int64]watchedRow   // reported rows that may still change, by ROWID
+	states   map[int64]chatdb.State // of all these, at the last look
 }
 
 // run keeps chat.db open and watched until ctx ends, and reopens it when it was
@@ -38,8 +40,8 @@ func (o *observer) run(ctx context.Context) error {
 		if err == nil {
 			continue // replaced: open the new file at once
 		}
-		if o.health.set(wire.ProblemChatDB, chatDBSentence(err)) {
-			o.log.Error("chatdb.trouble", "error", err.Error())
+		if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
+			o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())
 		}
 		select {
 		case <-ctx.Done():
@@ -80,6 +82,7 @@ func (o *observer) session(ctx context.Context) error {
 	o.health.set(wire.ProblemChatDB, "")
 	o.log.Info("chatdb.reading")
 	ring(o.sendBell)
+	ring(o.uploadBell)
 	for {
 		event, err := o.await(ctx, w)
 		if err != nil || event == chatdb.Replaced {
@@ -91,14 +94,21 @@ func (o *observer) session(ctx context.Context) error {
 	}
 }
 
+// breath is how often the observer looks even where nothing happens: so it knows
+// that it was awake.
+const breath = time.Minute
+
 // await waits for a change, or until a row that is not complete has waited long
-// enough.
+// enough, or for a breath.
 func (o *observer) await(ctx context.Context, w *chatdb.Watcher) (chatdb.Event, error) {
-	if len(o.waiting) == 0 {
-		return w.Wait(ctx)
+	now := time.Now()
+	wake := now.Add(breath)
+	for _, first := range o.waiting {
+		if end := first.Add(o.cfg.Grace); end.After(now) && end.Before(wake) {
+			wake = end
+		}
 	}
-	oldest := slices.MinFunc(slices.Collect(maps.Values(o.waiting)), time.Time.Compare)
-	timed, cancel := context.WithDeadline(ctx, oldest.Add(o.cfg.Grace))
+	timed, cancel := context.WithDeadline(ctx, wake)
 	defer cancel()
 	event, err := w.Wait(timed)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -130,6 +140,10 @@ func (o *observer) resume(ctx context.Context) error {
 	o.waiting = make(map[int64]time.Time)
 	for _, w := range waiting {
 		o.waiting[w.rowid] = w.firstSeen
+	}
+	o.states = nil
+	if err := o.loadWatched(ctx); err != nil {
+		return err
 	}
 	return o.loadFollowed(ctx)
 }
@@ -176,7 +190,7 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 		o.log.Warn("chatdb.replaced")
 	}
 	c.File = o.db.File()
-	return o.journal.write(ctx, func(tx *sql.Tx) error {
+	return o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM waiting"); err != nil {
 			return err
 		}
@@ -186,7 +200,8 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 
 // loadFollowed finds the bound rows again, by guid where the file has changed.
 func (o *observer) loadFollowed(ctx context.Context) error {
-	sends, err := o.journal.followed(ctx, time.Now().Add(-o.cfg.Observe))
+	now := time.Now()
+	sends, err := o.journal.followed(ctx, now.Add(-o.cfg.Observe), now.Add(-changeWindow))
 	if err != nil {
 		return err
 	}
@@ -201,6 +216,29 @@ func (o *observer) loadFollowed(ctx context.Context) error {
 	}
 	for _, m := range rows {
 		o.followed[m.RowID] = byGUID[m.GUID]
+	}
+	return nil
+}
+
+// loadWatched finds the watched rows again, likewise.
+func (o *observer) loadWatched(ctx context.Context) error {
+	list, err := o.journal.watched(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	byGUID := make(map[string]watchedRow)
+	for _, w := range list {
+		byGUID[w.guid] = w
+	}
+	o.watched = make(map[int64]watchedRow)
+	rows, err := o.db.FindGUIDs(ctx, slices.Collect(maps.Keys(byGUID)))
+	if err != nil {
+		return err
+	}
+	for _, m := range rows {
+		w := byGUID[m.GUID]
+		w.rowid = m.RowID
+		o.watched[m.RowID] = w
 	}
 	return nil
 }

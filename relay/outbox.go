@@ -15,7 +15,7 @@ import (
 // cloud has committed it. Sequence numbers rise and are never given out twice.
 
 func addReport(ctx context.Context, tx *sql.Tx, r wire.Report) error {
-	data, err := json.Marshal(r)
+	data, err := encodeReport(r)
 	if err != nil {
 		return fmt.Errorf("write a report: %w", err)
 	}
@@ -51,7 +51,7 @@ func (j *journal) reports(ctx context.Context, seq int64, limit int) ([]wire.Rep
 
 // acked deletes what the cloud has committed.
 func (j *journal) acked(ctx context.Context, seq int64) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM outbox WHERE seq <= ?", seq)
 		return err
 	})

@@ -28,7 +28,8 @@ type Pairing struct {
 	Allow    []string
 	Insecure bool // allow plain http to another machine
 	Version  string
-	HTTP     *http.Client
+	// Transport is how the cloud is reached; nil for the ordinary way.
+	Transport http.RoundTripper
 }
 
 // Pair uses the one-time token of the setup URL, saves the credential, gives the
@@ -49,7 +50,7 @@ func (p Pairing) Pair(ctx context.Context) (Credential, error) {
 	if err != nil {
 		return Credential{}, err
 	}
-	defer lock.Close()
+	defer unlockDir(lock)
 	j, err := openJournal(ctx, p.StateDir)
 	if err != nil {
 		return Credential{}, err
@@ -116,7 +117,9 @@ func (p Pairing) swap(ctx context.Context, server, token string) (Credential, er
 		return Credential{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := cmp.Or(p.HTTP, http.DefaultClient).Do(req)
+	// No redirect: it could lead the token out of https.
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: p.Transport}
+	resp, err := client.Do(req)
 	if err != nil {
 		return Credential{}, fmt.Errorf("reach the cloud at %s: %w", server, unwrapURL(err))
 	}

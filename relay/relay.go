@@ -7,9 +7,9 @@
 // unknown and looked for, never done again; a status is reported only from a row in
 // chat.db. It speaks to one cloud, for one line, from one Mac.
 //
-// Three goroutines do the work, each owned and awaited by Run: the observer reads
-// chat.db, the sender runs osascript, the link keeps the websocket. They meet in
-// the journal and wake each other by doorbells; nothing lives only in memory. A
+// Four goroutines do the work, each owned and awaited by Run: the observer reads
+// chat.db, the sender runs osascript, the link keeps the websocket, the uploader
+// brings the files of inbound messages to the cloud. They meet in the journal and wake each other by doorbells; nothing lives only in memory. A
 // Relay runs once and its exported methods are not for concurrent use.
 package relay
 
@@ -42,6 +42,10 @@ type Config struct {
 	Version   string // of this build
 	Log       *slog.Logger
 
+	Attachments string // Messages' folder of files: Attachments beside chat.db
+	Sips        string // converts pictures: /usr/bin/sips; a program that is not there converts nothing
+	Afconvert   string // converts sound: /usr/bin/afconvert
+
 	Settle       time.Duration // from osascript's end until a send without a row is unknown: 30 s
 	Observe      time.Duration // how long rows are looked for and followed: 7 days
 	Grace        time.Duration // how long an incomplete row may stay so: 30 s
@@ -52,6 +56,9 @@ type Config struct {
 	RetryMax     time.Duration // last bound: 30 s
 	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s
 	SendLimit    time.Duration // replaces osascript's deadline, 45 s for a text
+	FileWait     time.Duration // how long Messages may take to have an inbound file: 24 h
+	Stall        time.Duration // how long an upload may stand still: 30 s
+	ConvertLimit time.Duration // for one conversion: 1 min
 }
 
 func (c *Config) defaults() {
@@ -64,6 +71,12 @@ func (c *Config) defaults() {
 	c.RetryMin = cmp.Or(c.RetryMin, 500*time.Millisecond)
 	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
 	c.RetryRefused = cmp.Or(c.RetryRefused, time.Minute)
+	c.FileWait = cmp.Or(c.FileWait, 24*time.Hour)
+	c.Stall = cmp.Or(c.Stall, 30*time.Second)
+	c.ConvertLimit = cmp.Or(c.ConvertLimit, time.Minute)
+	c.Attachments = cmp.Or(c.Attachments, filepath.Join(filepath.Dir(c.ChatDB), "Attachments"))
+	c.Sips = cmp.Or(c.Sips, "/usr/bin/sips")
+	c.Afconvert = cmp.Or(c.Afconvert, "/usr/bin/afconvert")
 }
 
 // Relay is one daemon.
@@ -77,7 +90,10 @@ type Relay struct {
 
 	sendBell   chan struct{} // there may be something to send
 	outboxBell chan struct{} // there may be something to report
+	uploadBell chan struct{} // there may be files to send
 	idle       atomic.Bool   // the sender waits for work
+	awaiting   atomic.Bool   // the uploader waits for Messages to have a file
+	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
 
 	dbMu sync.RWMutex
 	db   *chatdb.DB // lent by the observer to the sender; nil while there is none
@@ -101,22 +117,25 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 	}
 	j, err := openJournal(ctx, cfg.StateDir)
 	if err != nil {
-		lock.Close()
+		unlockDir(lock)
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(cfg.StateDir, "sends"), 0o700); err != nil {
 		j.close()
-		lock.Close()
+		unlockDir(lock)
 		return nil, fmt.Errorf("make the folder of running sends: %w", err)
 	}
 	return &Relay{
 		cfg: cfg, log: cfg.Log, credential: credential, journal: j, health: newHealth(), lock: lock,
-		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1),
+		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1),
 	}, nil
 }
 
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+func lockDir(dir string) (*os.File, error) { return lockFile(filepath.Join(dir, "lock"), ErrBusy) }
+
+// lockFile takes a lock that ends with the process, or returns busy.
+func lockFile(path string, busy error) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w", err)
 	}
@@ -126,16 +145,23 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, ErrBusy
+		return nil, busy
 	}
 	return nil, fmt.Errorf("lock the state folder: %w", err)
+}
+
+// unlockDir lets go at once: a child that is being forked at this instant holds a
+// copy of the file for a moment longer than we do.
+func unlockDir(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // closing it does the rest
+	f.Close()
 }
 
 // Run works until ctx ends and returns when everything it started has ended. A stop
 // lets the osascript in hand finish, for at most Config.Drain; one that takes
 // longer goes on by itself and is accounted for by the next run.
 func (r *Relay) Run(ctx context.Context) error {
-	defer r.lock.Close()
+	defer unlockDir(r.lock)
 	defer r.journal.close()
 	r.health.set(wire.ProblemStarting, "The relay is finding out what became of messages of its last run.")
 	// The sender stops first; link and observer stay until it has ended, so that
@@ -145,9 +171,10 @@ func (r *Relay) Run(ctx context.Context) error {
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var others, sendings sync.WaitGroup
-	var errs [3]error
+	var errs [4]error
 	others.Go(func() { errs[0] = (&observer{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[1] = (&link{Relay: r}).run(outer); cancel() })
+	others.Go(func() { errs[3] = newUploader(r).run(outer); cancel() })
 	sendings.Go(func() {
 		script := applescript.Sender{Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit}
 		errs[2] = (&sender{Relay: r, script: script}).run(sending)

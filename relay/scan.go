@@ -11,19 +11,24 @@ import (
 	"bluerelay/wire"
 )
 
-// scan looks at everything that may have changed: rows that were not complete,
-// bound rows, and new rows. It reads to the end.
+// scan looks at everything that may have changed: rows that were not complete, rows
+// that are followed, and new rows. It reads to the end.
 func (o *observer) scan(ctx context.Context) error {
-	rows, err := o.db.Rows(ctx, slices.Sorted(maps.Keys(o.followed)))
+	o.cursor.look(time.Now())
+	ids, states, err := o.changed(ctx, time.Now())
 	if err != nil {
 		return err
 	}
-	again, err := o.db.Rows(ctx, slices.Sorted(maps.Keys(o.waiting)))
+	rows, err := o.db.Rows(ctx, ids)
 	if err != nil {
 		return err
 	}
-	if err := o.digest(ctx, append(rows, again...), o.cursor); err != nil {
+	if err := o.digest(ctx, rows, o.cursor, o.gone(states)...); err != nil {
 		return err
+	}
+	o.keep(states)
+	if o.awaiting.Load() {
+		ring(o.uploadBell)
 	}
 	for {
 		rows, err := o.db.After(ctx, o.cursor.RowID, batch)
@@ -34,8 +39,8 @@ func (o *observer) scan(ctx context.Context) error {
 		last := rows[len(rows)-1]
 		next.Mark = chatdb.Mark{RowID: last.RowID, GUID: last.GUID, File: o.db.File()}
 		next.Seen = time.Now().UnixMilli()
-		if err := o.digest(ctx, rows, next); err != nil {
-			return err
+		if err := o.digest(ctx, rows, next); err != nil || len(rows) < batch {
+			return err // a row that came later has woken us again
 		}
 	}
 }
@@ -45,8 +50,10 @@ func (o *observer) scan(ctx context.Context) error {
 type finding struct {
 	saves   []save
 	reports []wire.Report
-	wait    []int64 // rows to look at again
-	done    []int64 // rows that need not be looked at again
+	watches []watchedRow // reported rows that may yet change
+	uploads []fileID     // files that the cloud is to get
+	wait    []int64      // rows to look at again
+	done    []int64      // rows that need not be looked at again
 }
 
 // save is a row of one of our sends with what changed.
@@ -58,15 +65,15 @@ type save struct {
 }
 
 func (f *finding) empty() bool {
-	return len(f.saves) == 0 && len(f.reports) == 0 && len(f.wait) == 0 && len(f.done) == 0
+	return len(f.saves) == 0 && len(f.reports) == 0 && len(f.watches) == 0 && len(f.uploads) == 0 && len(f.wait) == 0 && len(f.done) == 0
 }
 
-// digest turns rows into reports and commits them with the cursor. Only after the
-// commit does the observer's own memory change, so that a failed commit is simply
-// tried again.
-func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next cursor) error {
+// digest turns rows into reports and commits them with the cursor; gone are rows that
+// were waited for and will not come. Only after the commit does the observer's own
+// memory change, so that a failed commit is simply tried again.
+func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next cursor, gone ...int64) error {
 	now := time.Now()
-	var f finding
+	f := finding{done: gone}
 	for _, m := range rows {
 		if err := o.judge(ctx, &f, m, now); err != nil {
 			return err
@@ -75,7 +82,7 @@ func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next curso
 	if f.empty() && next == o.cursor {
 		return nil
 	}
-	err := o.journal.write(ctx, func(tx *sql.Tx) error { return f.commit(ctx, tx, next, now) })
+	err := o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return f.commit(ctx, tx, next, now) })
 	if err != nil {
 		return err
 	}
@@ -83,6 +90,9 @@ func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next curso
 	o.remember(f, now)
 	if len(f.saves)+len(f.reports) > 0 {
 		ring(o.outboxBell)
+	}
+	if len(f.uploads) > 0 {
+		ring(o.uploadBell)
 	}
 	return nil
 }
@@ -95,6 +105,16 @@ func (f *finding) commit(ctx context.Context, tx *sql.Tx, next cursor, now time.
 	}
 	for _, r := range f.reports {
 		if err := addReport(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	if len(f.watches) > 0 {
+		if err := saveWatched(ctx, tx, f.watches, now); err != nil {
+			return err
+		}
+	}
+	for _, id := range f.uploads {
+		if err := addUpload(ctx, tx, id, now); err != nil {
 			return err
 		}
 	}
@@ -115,11 +135,7 @@ func (o *observer) remember(f finding, now time.Time) {
 	for _, s := range f.saves {
 		one := s.send
 		one.state, one.guid, one.rowid, one.seen, one.text = stateObserved, s.row.GUID, s.row.RowID, s.seen, ""
-		if s.seen.Read {
-			delete(o.followed, s.row.RowID)
-		} else {
-			o.followed[s.row.RowID] = one
-		}
+		o.followed[s.row.RowID] = one
 		for _, c := range s.changes {
 			o.log.Info("message."+string(c.Kind), "message", one.message, "error_number", c.Error)
 		}
@@ -130,11 +146,21 @@ func (o *observer) remember(f finding, now time.Time) {
 	for _, id := range f.done {
 		delete(o.waiting, id)
 	}
-	maps.DeleteFunc(o.followed, func(_ int64, s send) bool { return now.Sub(s.armedAt) > o.cfg.Observe })
+	maps.DeleteFunc(o.followed, func(_ int64, s send) bool {
+		return now.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && now.Sub(s.armedAt) > changeWindow
+	})
+	o.rememberWatched(f.watches, now)
 }
 
 // judge decides what one row means.
 func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now time.Time) error {
+	if m.Damage != nil {
+		o.log.Error("chatdb.row_unreadable", "rowid", m.RowID, "guid", m.GUID, "error", m.Damage.Error())
+		if _, waited := o.waiting[m.RowID]; waited {
+			f.done = append(f.done, m.RowID)
+		}
+		return nil
+	}
 	if s, ok := o.followed[m.RowID]; ok {
 		if s.guid == m.GUID {
 			if changes, seen := chatdb.Diff(s.seen, m); seen != s.seen {
@@ -143,12 +169,14 @@ func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now 
 		}
 		return nil
 	}
+	if w, ok := o.watched[m.RowID]; ok && w.guid == m.GUID {
+		return o.judgeWatched(ctx, f, w, m, now)
+	}
 	first, waited := o.waiting[m.RowID]
 	if !waited {
 		first = now
 	}
-	patient := now.Sub(first) < o.cfg.Grace
-	settled, err := o.judgeNew(ctx, f, m, patient)
+	settled, err := o.judgeNew(ctx, f, m, first, now)
 	if err != nil {
 		return err
 	}
@@ -161,55 +189,35 @@ func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now 
 	return nil
 }
 
-// judgeNew looks at a row that is not bound. It returns false where the row has to
-// be looked at again; with patient false it must come to an end.
-func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, patient bool) (bool, error) {
-	if !isMessage(m) {
+// judgeNew looks at a row that is not bound; first is when it was seen first. It
+// returns false where the row has to be looked at again.
+func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
+	switch m.Class(now) {
+	case chatdb.ClassPending:
+		return false, nil
+	case chatdb.ClassTapback:
+		err := o.judgeTapback(ctx, f, m, now)
+		return err == nil, err
+	case chatdb.ClassGroup, chatdb.ClassNothing:
 		return true, nil
 	}
 	if m.FromMe {
-		return o.judgeOwn(ctx, f, m, patient)
+		return o.judgeOwn(ctx, f, m, first, now)
 	}
-	if m.Date.Before(time.UnixMilli(o.cursor.Floor)) {
-		return true, nil // history that iCloud or a replaced file brought
-	}
-	complete := m.Chat != nil && (m.HasBody || m.HasAttachments)
-	if !complete && patient {
-		return false, nil
-	}
-	if !m.HasBody && !m.HasAttachments || m.Handle == "" {
-		return true, nil // nothing that anybody said
-	}
-	wanted, err := o.wanted(ctx, m.Handle)
-	if err != nil || !wanted {
-		return err == nil, err
-	}
-	in := &wire.Inbound{GUID: m.GUID, From: m.Handle, To: m.Caller, Service: m.Service, Text: m.Text, Sent: m.Date.UnixMilli(), Attachments: len(m.Attachments)}
-	if m.Chat != nil {
-		in.Chat, in.Group = m.Chat.GUID, m.Chat.Group()
-	}
-	f.reports = append(f.reports, wire.Report{Kind: wire.Received, At: in.Sent, GUID: m.GUID, Service: m.Service, Inbound: in})
-	return true, nil
+	return o.judgeInbound(ctx, f, m, first, now)
 }
 
-// isMessage tells what a person wrote from tapbacks, group events and messages that
-// are only scheduled. Associated types 2 and 3 are ordinary messages of apps.
-func isMessage(m chatdb.Message) bool {
-	return m.ItemType == 0 && !m.System && m.ScheduleType != 2 && !m.PendingSatellite &&
-		(m.AssociatedType == 0 || m.AssociatedType == 2 || m.AssociatedType == 3)
-}
-
-// judgeOwn binds an own row to the send that made it. Rows that the owner's other
-// devices made fit none and are left alone.
-func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, patient bool) (bool, error) {
-	if !m.HasBody && patient {
+// judgeOwn binds an own row to the send that made it, or reports it as the owner's
+// own doing.
+func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
+	if !m.HasBody && now.Sub(first) < o.cfg.Grace {
 		return false, nil // the text comes with a later commit
 	}
 	bound, err := o.journal.bound(ctx, m.GUID)
 	if err != nil || bound {
 		return err == nil, err
 	}
-	sends, err := o.journal.unresolved(ctx, time.Now().Add(-o.cfg.Observe))
+	sends, err := o.journal.unresolved(ctx, now.Add(-o.cfg.Observe))
 	if err != nil {
 		return false, err
 	}
@@ -219,7 +227,7 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, p
 	})
 	s, ok := choose(sends, m, o.db.File())
 	if !ok {
-		return true, nil
+		return o.judgeTyped(ctx, f, m, sends, first, now)
 	}
 	changes, seen := chatdb.Diff(chatdb.Seen{}, m)
 	f.saves = append(f.saves, save{s, m, changes, seen})

@@ -126,7 +126,11 @@ func (s *sender) send(ctx context.Context, one *send) error {
 	if err != nil {
 		return err
 	}
-	if err := s.journal.arm(ctx, one, mark, req, time.Now()); err != nil {
+	err = s.journal.arm(ctx, one, mark, req, time.Now())
+	if errors.Is(err, errStale) {
+		return nil // no longer what the journal waits for
+	}
+	if err != nil {
 		s.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
 		return err
 	}
@@ -135,6 +139,10 @@ func (s *sender) send(ctx context.Context, one *send) error {
 	patient, done := s.patient(ctx)
 	defer done()
 	o, err := s.script.Send(patient, one.message, one.attempt, req)
+	if errors.Is(err, applescript.ErrRunning) && ctx.Err() == nil {
+		// Somebody else holds the lock: whoever it is, what becomes of it counts.
+		o, err = s.script.Recover(patient, one.message, one.attempt)
+	}
 	if errors.Is(err, applescript.ErrRunning) {
 		return nil // we are stopping; the next start recovers it
 	}
@@ -239,6 +247,6 @@ func (s *sender) tell(p wire.Problem, reason string) {
 		}
 	}
 	if p != "" && s.health.set(p, reason) {
-		s.log.Warn("send.paused", "problem", string(p))
+		s.log.Warn("send.paused", "problem", string(p), "do", reason)
 	}
 }

@@ -102,7 +102,7 @@ var errStale = errors.New("the order belongs to another attempt than the journal
 // changes nothing: what became of it is in the outbox or was acknowledged. A new
 // attempt is taken only where the former provably had no effect.
 func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var attempt int
 		var state string
 		err := tx.QueryRowContext(ctx, "SELECT attempt, state FROM sends WHERE message = ?", o.Message).Scan(&attempt, &state)
@@ -139,7 +139,7 @@ func (j *journal) next(ctx context.Context) (*send, error) {
 // its row afterwards. Only when arm has returned without error may the child be
 // started: an attempt that is not waiting in the journal is errStale.
 func (j *journal) arm(ctx context.Context, s *send, mark chatdb.Mark, req applescript.Request, now time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, kind = ?, target = ?, mark_rowid = ?, mark_guid = ?, mark_file = ?, armed_at = ?, ended_at = 0, settle_at = 0
 			WHERE message = ? AND attempt = ? AND state = ?`, stateArmed, req.Kind, req.Target, mark.RowID, mark.GUID, mark.File, now.UnixMilli(), s.message, s.attempt, stateReceived)
 		if err != nil {
@@ -154,7 +154,7 @@ func (j *journal) arm(ctx context.Context, s *send, mark chatdb.Mark, req apples
 
 // noSend records that an armed attempt had no effect.
 func (j *journal) noSend(ctx context.Context, s *send, fault wire.Fault, again, noChat bool, now time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ?, text = '', no_chat = max(no_chat, ?) WHERE message = ? AND attempt = ? AND state IN (?, ?)",
 			stateNoSend, noChat, s.message, s.attempt, stateArmed, stateReceived)
 		if err != nil {
@@ -174,7 +174,7 @@ func (j *journal) handed(ctx context.Context, s *send, fault wire.Fault, now, se
 	if err != nil {
 		return err
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE sends SET state = ?, ended_at = ?, settle_at = ?, fault = ? WHERE message = ? AND attempt = ? AND state = ?",
 			stateHanded, now.UnixMilli(), settle.UnixMilli(), string(data), s.message, s.attempt, stateArmed)
 		if err != nil {
@@ -191,7 +191,7 @@ func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
 		return 0, err
 	}
 	settled := 0
-	err = j.write(ctx, func(tx *sql.Tx) error {
+	err = j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, s := range due {
 			res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ? WHERE message = ? AND attempt = ? AND state = ?", stateUnknown, s.message, s.attempt, stateHanded)
 			if err != nil {
@@ -232,9 +232,14 @@ func (j *journal) unresolved(ctx context.Context, since time.Time) ([]send, erro
 	return j.querySends(ctx, "state IN (?, ?, ?) AND armed_at >= ? ORDER BY armed_at, seq", stateArmed, stateHanded, stateUnknown, since.UnixMilli())
 }
 
-// followed are the sends with a bound row that may still change.
-func (j *journal) followed(ctx context.Context, since time.Time) ([]send, error) {
-	return j.querySends(ctx, "state = ? AND armed_at >= ? AND json_extract(seen, '$.read') IS NOT 1 ORDER BY rowid_", stateObserved, since.UnixMilli())
+// maxFollowed bounds the rows of our own sends whose receipts are awaited.
+const maxFollowed = 5000
+
+// followed are the sends with a bound row that may still change, the newest of them:
+// those armed after since and not read, and those armed after edited, read or not.
+func (j *journal) followed(ctx context.Context, since, edited time.Time) ([]send, error) {
+	return j.querySends(ctx, "state = ? AND armed_at >= ? AND (json_extract(seen, '$.read') IS NOT 1 OR armed_at >= ?) ORDER BY rowid_ DESC LIMIT ?",
+		stateObserved, since.UnixMilli(), edited.UnixMilli(), maxFollowed)
 }
 
 // bound tells whether a row is already somebody's.
@@ -264,14 +269,8 @@ func saveRow(ctx context.Context, tx *sql.Tx, s send, m chatdb.Message, changes 
 		return fmt.Errorf("bind a row: %w", err)
 	}
 	for _, c := range changes {
-		at := c.At
-		if at.IsZero() {
-			at = now
-		}
-		r := wire.Report{Kind: wire.Kind(c.Kind), At: at.UnixMilli(), Message: s.message, Attempt: s.attempt, GUID: m.GUID, Service: m.Service}
-		if c.Error != 0 {
-			r.Fault = &wire.Fault{Code: "messages_error", Number: c.Error, Text: failureSentence(c.Error)}
-		}
+		r := changeReport(m, c, now)
+		r.Message, r.Attempt = s.message, s.attempt
 		if err := addReport(ctx, tx, r); err != nil {
 			return err
 		}

@@ -51,13 +51,13 @@ func (s Status) Follows(old Status) bool { return slices.Contains(from[s], old) 
 // this one any more.
 func (s Status) Settled() bool { return !slices.Contains(begun, s) }
 
-// Status is the state that a report of this kind leads to; "" for Received, which
-// is not about one of our messages.
+// Status is the state that a report of this kind leads to; "" for the kinds that are
+// about something else than the state of one of our messages.
 func (k Kind) Status() Status {
 	switch k {
 	case NoSend:
 		return Queued
-	case Received:
+	case Received, Typed, Joined, Edited, Unsent, Tapped:
 		return ""
 	}
 	return Status(k)

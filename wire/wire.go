@@ -140,8 +140,9 @@ const (
 // Kind says what a report is about.
 type Kind string
 
-// Kinds of reports. Those up to Failed are about one of our messages, Received is
-// about a row that somebody else made.
+// Kinds of reports. Those up to Failed are about one of our messages, or about a
+// typed one, which its GUID alone names; Received, Typed and Tapped bring something
+// new; the others are about a message that was brought before, named by its GUID.
 const (
 	Accepted  Kind = "accepted"  // the order is in the journal
 	Sending   Kind = "sending"   // about to be handed to Messages
@@ -152,6 +153,11 @@ const (
 	Read      Kind = "read"      // the row says so
 	Failed    Kind = "failed"    // the row carries an error, or Messages left a ghost row
 	Received  Kind = "received"  // an inbound message
+	Typed     Kind = "typed"     // a message that the owner wrote on a device of his own
+	Edited    Kind = "edited"    // a message has a new text
+	Unsent    Kind = "unsent"    // a message, or a part of it, was taken back
+	Joined    Kind = "joined"    // the chat of a message that was given without one
+	Tapped    Kind = "tapback"   // a tapback, or its withdrawal
 )
 
 // Report is one fact from the relay's journal.
@@ -159,14 +165,17 @@ type Report struct {
 	Seq     int64  `json:"seq"`
 	Kind    Kind   `json:"kind"`
 	At      int64  `json:"at"`                // Unix ms on the Mac: from the row where it has one
-	Message string `json:"message,omitempty"` // msg_…, for all kinds but Received
+	Message string `json:"message,omitempty"` // msg_…, of one of our messages
 	Attempt int    `json:"attempt,omitempty"`
 	GUID    string `json:"guid,omitempty"`    // Apple's, once a row is bound
 	Service string `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
 	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown and Failed
 	// Again says, with NoSend, that another attempt may succeed.
-	Again   bool     `json:"again,omitempty"`
+	Again bool `json:"again,omitempty"`
+	// Inbound is the message of Received, Typed and Joined.
 	Inbound *Inbound `json:"inbound,omitempty"`
+	Change  *Change  `json:"change,omitempty"`  // of Edited and Unsent
+	Tapback *Tapback `json:"tapback,omitempty"` // of Tapped
 }
 
 // Fault says why something did not happen, in the words of both a program and a
@@ -177,18 +186,29 @@ type Fault struct {
 	Text   string `json:"text"`             // one sentence
 }
 
-// Inbound is a message that somebody sent to this Mac.
+// Inbound is a message that somebody sent to this Mac or, of Typed, that its owner
+// sent from a device of his own.
 type Inbound struct {
 	GUID    string `json:"guid"`
-	From    string `json:"from"` // handle of the sender
+	From    string `json:"from"` // handle of the sender; of Typed, of the recipient
 	To      string `json:"to,omitempty"`
 	Chat    string `json:"chat,omitempty"`  // chat guid; empty when the join never came
 	Group   bool   `json:"group,omitempty"` // more than two people
 	Service string `json:"service,omitempty"`
 	Text    string `json:"text"`
 	Sent    int64  `json:"sent"` // Unix ms by the sender's or Apple's clock
+	// Status is, of Typed, what the row says: StatusSent, StatusDelivered, StatusRead
+	// or StatusFailed.
+	Status  Status `json:"status,omitempty"`
+	ReplyTo string `json:"reply_to,omitempty"` // Apple guid of the message that it answers
+	Junk    bool   `json:"junk,omitempty"`     // Messages keeps it out of the owner's sight
+	// Change is there where the message had been edited, or a part of it taken back,
+	// before anybody saw it.
+	Change *Change `json:"change,omitempty"`
 	// Attachments is how many files came with the message.
 	Attachments int `json:"attachments,omitempty"`
+	// Media are those of them that will follow by HTTP, at most MaxMedia.
+	Media []Media `json:"media,omitempty"`
 }
 
 // Decode reads one frame and checks that the member its type calls for is there.
@@ -246,10 +266,15 @@ func (r Report) complete() bool {
 	if r.Seq <= 0 {
 		return false
 	}
-	if r.Kind == Received {
+	switch r.Kind {
+	case Received, Typed, Joined:
 		return r.Inbound != nil && r.Inbound.GUID != ""
+	case Edited, Unsent:
+		return r.Change != nil && r.GUID != ""
+	case Tapped:
+		return r.Tapback != nil && r.GUID != ""
 	}
-	return r.Message != ""
+	return r.Message != "" || r.GUID != ""
 }
 
 // PairRequest is the body of POST /relay/v1/pair: a one-time setup token, and what

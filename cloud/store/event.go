@@ -9,6 +9,11 @@ type Event struct {
 	MessageID string
 	LineID    string
 	CreatedAt int64 // Unix ms
+	// Detail is what the type does not say: of message.updated how it was updated,
+	// of message.tapback the tapback's id.
+	Detail string
+	// Tapback is there while a message.tapback is recorded; it is not read back.
+	Tapback *Tapback
 }
 
 // CreateEvent adds an event and gives it the account's next number.
@@ -17,7 +22,7 @@ func (tx *Tx) CreateEvent(e *Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt)
+	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt, e.Detail)
 	return err
 }

@@ -14,6 +14,11 @@ const (
 	Inbound  = "inbound"
 )
 
+// OriginDevice is the origin of what the owner wrote on a device of his own. Such a
+// message is outbound and yet nobody's order: its status is never one of those that
+// a relay holds.
+const OriginDevice = "device"
+
 // Message is the stored record of one message. Times are Unix milliseconds, 0 for
 // not yet.
 type Message struct {
@@ -27,8 +32,9 @@ type Message struct {
 	To           string
 	Peer         string // the other party, or the group: whom the conversation is with
 	Content      string
-	MediaURL     string
-	Service      string // the requested one until the row says
+	MediaURL     string   // of the first file: a path of this server, or a URL; "" without
+	MediaURLs    []string // of all files, where there are several
+	Service      string   // the requested one until the row says
 	ChatGUID     string
 	AppleGUID    string // "" until a row is known
 	InstallID    string // "" while no install is responsible
@@ -42,14 +48,26 @@ type Message struct {
 	DeliveredAt  int64
 	ReadAt       int64
 	UpdatedAt    int64
+	Origin       string // OriginDevice, or ""
+	ReplyTo      string // id of the message that it answers, "" for none that is known
+	Junk         bool
+	Revision     int64  // of the last edit that was applied, 0 for never edited
+	Unsent       int64  // parts that were taken back
+	Edits        string // JSON of []Edit, "" for never edited; EditList decodes it
+	EditedAt     int64
+	UnsentAt     int64
 }
 
 const messageColumns = "id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid, " +
-	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at"
+	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at, " +
+	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at"
 
 func scanMessage(r scanner) (m Message, err error) {
-	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &m.MediaURL, &m.Service, &m.ChatGUID,
-		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt)
+	var media string
+	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &media, &m.Service, &m.ChatGUID,
+		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt,
+		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt)
+	m.setMedia(media)
 	return m, err
 }
 
@@ -63,10 +81,12 @@ func (tx *Tx) CreateMessage(m *Message) error {
 	}
 	m.UpdatedAt = m.CreatedAt
 	_, err = tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
-		apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, '', 0, '', $15, 0, $16, 0, 0, $17)`,
+		apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at,
+		origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)`,
 		m.ID, m.AccountID, m.LineID, m.Seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.MediaURL, m.Service, m.ChatGUID,
-		null(m.AppleGUID), m.CreatedAt, m.SentAt, m.UpdatedAt)
+		null(m.AppleGUID), m.ErrorCode, m.ErrorNumber, m.ErrorMessage, m.CreatedAt, m.SentAt, m.DeliveredAt, m.ReadAt, m.UpdatedAt,
+		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt)
 	return err
 }
 
@@ -130,10 +150,11 @@ func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error
 	return collect(ctx, r, scanMessage, fmt.Sprintf("SELECT "+messageColumns+" FROM messages WHERE account_id = $1%s ORDER BY created_at DESC, seq DESC LIMIT $%d", where.String(), len(args)), args...)
 }
 
-// CountOutbound counts an account's outbound messages created at or after a time.
+// CountOutbound counts the messages that an account had sent through us, created at
+// or after a time.
 func (r reader) CountOutbound(ctx context.Context, accountID string, since int64) (int64, error) {
 	var n int64
-	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE account_id = $1 AND created_at >= $2 AND direction = 'outbound'", accountID, since).Scan(&n)
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE account_id = $1 AND created_at >= $2 AND direction = 'outbound' AND origin = ''", accountID, since).Scan(&n)
 	return n, err
 }
 

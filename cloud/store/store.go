@@ -46,6 +46,7 @@ var ErrNoSpace = errors.New("the database cannot be written now")
 // Store is an open database.
 type Store struct {
 	reader
+	path   string
 	db     *sql.DB // readers
 	writer *writer
 }
@@ -77,8 +78,11 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	rdb := openSQLite(path, "_query_only=1")
 	rdb.SetMaxOpenConns(readers)
 	rdb.SetMaxIdleConns(readers)
-	return &Store{reader: reader{newStatements(rdb)}, db: rdb, writer: w}, nil
+	return &Store{reader: reader{newStatements(rdb)}, path: path, db: rdb, writer: w}, nil
 }
+
+// Path is the file of the database.
+func (s *Store) Path() string { return s.path }
 
 // Close waits for writes in hand and closes the database. No other method may be
 // called after it.

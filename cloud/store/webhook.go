@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -106,17 +107,16 @@ func (tx *Tx) FinishDelivery(d Delivery) error {
 }
 
 // DueDeliveries returns pending deliveries whose time has come, oldest first, of
-// webhooks that are active.
-func (r reader) DueDeliveries(ctx context.Context, now int64, limit int) ([]Delivery, error) {
+// webhooks that are active and not among except.
+func (r reader) DueDeliveries(ctx context.Context, now int64, limit int, except ...string) ([]Delivery, error) {
+	args := []any{now, limit}
+	var busy strings.Builder
+	for _, id := range except {
+		args = append(args, id)
+		fmt.Fprintf(&busy, ", $%d", len(args))
+	}
 	return collect(ctx, r, scanDelivery, "SELECT "+prefixed("d.", deliveryColumns)+` FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
-		WHERE d.state = 'pending' AND d.due_at <= $1 AND w.active = 1 ORDER BY d.due_at LIMIT $2`, now, limit)
-}
-
-// NextDelivery is when the next pending delivery is due, Unix ms; 0 for none.
-func (r reader) NextDelivery(ctx context.Context) (int64, error) {
-	var at int64
-	err := r.stmts.row(ctx, "SELECT COALESCE(MIN(d.due_at), 0) FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id WHERE d.state = 'pending' AND w.active = 1").Scan(&at)
-	return at, err
+		WHERE d.state = 'pending' AND d.due_at <= $1 AND w.active = 1 AND w.id NOT IN (''`+busy.String()+`) ORDER BY d.due_at LIMIT $2`, args...)
 }
 
 // Deliveries returns what was and is on its way to a webhook, newest first.

@@ -51,6 +51,26 @@ type fullMessage struct {
 type extras struct {
 	ReadAt  *string `json:"read_at,omitempty"`
 	GroupID string  `json:"group_id,omitempty"`
+	// MediaURLs are all files of the message, where there are several.
+	MediaURLs []string `json:"media_urls,omitempty"`
+	// Origin is "device" where the owner wrote it on a device of his own.
+	Origin string `json:"origin,omitempty"`
+	// ReplyTo is the id of the message that this one answers in its thread.
+	ReplyTo  string      `json:"reply_to,omitempty"`
+	Junk     bool        `json:"junk,omitempty"`
+	EditedAt *string     `json:"edited_at,omitempty"`
+	UnsentAt *string     `json:"unsent_at,omitempty"`
+	Edits    []formerOne `json:"edits,omitempty"`
+	// ChatUnknown: Messages has not said yet which conversation it belongs to; a
+	// message.updated follows when it does.
+	ChatUnknown bool `json:"chat_unknown,omitempty"`
+}
+
+// formerOne is one text that a part of an edited message had.
+type formerOne struct {
+	Part    int     `json:"part"`
+	Content string  `json:"content"`
+	At      *string `json:"at"`
 }
 
 // states are the five of the API's lifecycle, and received, for each of ours.
@@ -98,9 +118,16 @@ func renderFull(m store.Message) fullMessage {
 }
 
 func renderExtras(m store.Message) extras {
-	e := extras{ReadAt: stamp(m.ReadAt)}
-	if m.Direction == store.Inbound && m.Peer != m.From {
+	e := extras{
+		MediaURLs: m.MediaURLs, ReadAt: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: m.ReplyTo, Junk: m.Junk,
+		EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt),
+		ChatUnknown: m.Direction == store.Inbound && m.ChatGUID == "",
+	}
+	if m.Direction == store.Inbound && m.Peer != m.From || m.Origin == store.OriginDevice && m.Peer == m.ChatGUID {
 		e.GroupID = m.Peer
+	}
+	for _, one := range m.EditList() {
+		e.Edits = append(e.Edits, formerOne{Part: one.Part, Content: one.Text, At: stamp(one.At)})
 	}
 	return e
 }

@@ -15,7 +15,7 @@ import (
 // events are the vendor's; the others come only to those who ask for them.
 func Dialect() cloud.Dialect {
 	return cloud.Dialect{
-		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown"},
+		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown", "message.updated", "message.tapback"},
 		Body:   eventBody,
 		Sign:   sign,
 	}
@@ -26,7 +26,28 @@ type event struct {
 	ID        string  `json:"id"`
 	Type      string  `json:"type"`
 	Timestamp *string `json:"timestamp"`
+	Change    string  `json:"change,omitempty"` // of message.updated: edited, unsent, chat, text or media
 	Data      any     `json:"data"`
+}
+
+// tapback is the data of message.tapback.
+type tapback struct {
+	ID        string  `json:"id"`
+	MessageID string  `json:"message_id"`
+	From      string  `json:"from"`
+	Kind      string  `json:"kind"`
+	Emoji     string  `json:"emoji,omitempty"`
+	Part      *int    `json:"part,omitempty"` // of the message, where it has several
+	Removed   bool    `json:"removed"`
+	CreatedAt *string `json:"created_at"`
+}
+
+func renderTapback(t store.Tapback) tapback {
+	out := tapback{ID: t.ID, MessageID: t.MessageID, From: t.From, Kind: t.Kind, Emoji: t.Emoji, Removed: t.Removed, CreatedAt: stamp(t.MadeAt)}
+	if t.Part >= 0 {
+		out.Part = &t.Part
+	}
+	return out
 }
 
 // receivedMessage is the data of message.received.
@@ -42,6 +63,14 @@ type receivedMessage struct {
 
 func eventBody(e store.Event, m store.Message) (string, error) {
 	out := event{ID: e.ID, Type: e.Type, Timestamp: stamp(e.CreatedAt)}
+	if e.Tapback != nil {
+		out.Data = renderTapback(*e.Tapback)
+		body, err := cloud.JSON(out)
+		return string(body), err
+	}
+	if e.Type == "message.updated" {
+		out.Change = e.Detail
+	}
 	if m.Direction == store.Inbound {
 		out.Data = receivedMessage{
 			ID: m.ID, From: m.From, To: m.To, Content: m.Content, MediaURL: text(m.MediaURL), ReceivedAt: stamp(m.CreatedAt), extras: renderExtras(m),
@@ -150,7 +179,8 @@ func (a *API) updateWebhook(ctx context.Context, c call) (reply, error) {
 	if err := c.change(&w); err != nil {
 		return reply{}, err
 	}
-	if err := a.cloud.UpdateWebhook(ctx, w); err != nil {
+	w, err = a.cloud.UpdateWebhook(ctx, w)
+	if err != nil {
 		return reply{}, err
 	}
 	return reply{http.StatusOK, renderWebhook(w)}, nil

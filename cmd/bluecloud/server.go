@@ -73,6 +73,7 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", textingblue.New(s.cloud, cfg.log))
 	s.cloud.RelayRoutes(mux)
+	s.cloud.MediaRoutes(mux)
 	console.Console{PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
@@ -80,6 +81,7 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
 	}
+	s.http.RegisterOnShutdown(s.cloud.CutTransfers)
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,7 +19,7 @@ func simulatedIn(dir string) string { return filepath.Join(dir, "simulated") }
 
 func simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "simulate", Short: "Act on the simulated Messages of a running `bluecloud up --simulate`"}
-	cmd.AddCommand(simulateReceive(), simulateType(), simulateMessages())
+	cmd.AddCommand(simulateReceive(), simulateType(), simulateEdit(), simulateUnsend(), simulateTapback(), simulateMessages())
 	return cmd
 }
 
@@ -79,6 +80,48 @@ func simulateType() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&data, "data", "", "folder of the data of the running `up --simulate`")
 	cmd.Flags().StringVar(&to, "to", "", "`NUMBER` or address of the recipient")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func simulateEdit() *cobra.Command {
+	return simulateChange("edit GUID TEXT", "The sender of a message edits it", 2, func(ctx context.Context, dir string, args []string) (string, error) {
+		return args[0], simulator.Edit(ctx, dir, args[0], args[1])
+	})
+}
+
+func simulateUnsend() *cobra.Command {
+	return simulateChange("unsend GUID", "The sender of a message takes it back", 1, func(ctx context.Context, dir string, args []string) (string, error) {
+		return args[0], simulator.Unsend(ctx, dir, args[0])
+	})
+}
+
+func simulateTapback() *cobra.Command {
+	return simulateChange("tapback GUID FROM KIND", "Somebody reacts to a message: love, like, dislike, laugh, emphasize or question", 3,
+		func(ctx context.Context, dir string, args []string) (string, error) {
+			return simulator.Tapback(ctx, dir, args[0], args[1], args[2])
+		})
+}
+
+// simulateChange is a command that does something to a message that is there.
+func simulateChange(use, short string, args int, do func(ctx context.Context, dir string, args []string) (string, error)) *cobra.Command {
+	var data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(args),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := dataDir(data)
+			if err != nil {
+				return err
+			}
+			guid, err := do(cmd.Context(), simulatedIn(dir), args)
+			if err != nil {
+				return err
+			}
+			return printGUID(cmd.OutOrStdout(), asJSON, guid)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "folder of the data of the running `up --simulate`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -74,7 +74,7 @@ type up struct {
 }
 
 // mac is where Messages is reached: the real one, or the simulated.
-type mac struct{ chatDB, osascript string }
+type mac struct{ chatDB, osascript, attachments string }
 
 // run starts server, Messages and relay in this order and stops them in the
 // opposite one: the relay can still report while it stops.
@@ -134,7 +134,7 @@ func (u up) relayed(ctx context.Context, s *server) error {
 		return err
 	}
 	r, err := relay.Open(ctx, relay.Config{
-		StateDir: state, Server: s.url, ChatDB: m.chatDB, Osascript: m.osascript, Exe: exe, Version: version, Log: u.log.With("part", "relay"),
+		StateDir: state, Server: s.url, ChatDB: m.chatDB, Osascript: m.osascript, Attachments: m.attachments, Exe: exe, Version: version, Log: u.log.With("part", "relay"),
 	})
 	if err != nil {
 		return err
@@ -150,13 +150,14 @@ func (u up) messages(ctx context.Context, exe, number string) (m mac, stop func(
 		if err != nil {
 			return m, nil, fmt.Errorf("find the home folder: %w", err)
 		}
-		return mac{chatDB: filepath.Join(home, "Library/Messages/chat.db"), osascript: "/usr/bin/osascript"}, func() {}, nil
+		messages := filepath.Join(home, "Library/Messages")
+		return mac{chatDB: filepath.Join(messages, "chat.db"), osascript: "/usr/bin/osascript", attachments: filepath.Join(messages, "Attachments")}, func() {}, nil
 	}
 	p, err := simulator.Start(ctx, exe, simulatedIn(u.dir), simulator.Options{Number: number})
 	if err != nil {
 		return m, nil, fmt.Errorf("start the simulated Messages: %w", err)
 	}
-	return mac{chatDB: p.ChatDB(), osascript: p.Osascript()}, func() {
+	return mac{chatDB: p.ChatDB(), osascript: p.Osascript(), attachments: p.Attachments()}, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if err := p.Stop(ctx); err != nil {

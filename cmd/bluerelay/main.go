@@ -25,6 +25,6 @@ func main() {
 		Short:   "The relay on the Mac: sends through Messages and watches its database",
 		Version: version,
 	}
-	root.AddCommand(pairCommand(), runCommand())
+	root.AddCommand(pairCommand(), runCommand(), importCommand(), inspectCommand())
 	os.Exit(cli.Main(root, "BLUERELAY"))
 }

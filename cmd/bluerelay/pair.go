@@ -50,7 +50,7 @@ func pairCommand() *cobra.Command {
 		},
 	}
 	p.flags(cmd)
-	cmd.Flags().StringVar(&scope, "scope", "all", "which inbound messages leave this Mac: all, started (people the API has written to) or allow:FILE (one handle a line)")
+	cmd.Flags().StringVar(&scope, "scope", "all", "which messages leave this Mac, received or typed by its owner: all, started (people the API has written to) or allow:FILE (one handle a line)")
 	cmd.Flags().BoolVar(&insecure, "insecure", false, "allow a plain http server that is not this machine")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
@@ -94,9 +94,9 @@ func readHandles(path string) ([]string, error) {
 func describe(c relay.Credential) string {
 	switch c.Scope {
 	case relay.ScopeStarted:
-		return "new messages from people that were written to through the API, and what becomes of its own messages"
+		return "new messages from and to people that were written to through the API, and what becomes of its own messages"
 	case relay.ScopeAllow:
-		return fmt.Sprintf("new messages from %d listed handles, and what becomes of its own messages", len(c.Allow))
+		return fmt.Sprintf("new messages from and to %d listed handles, and what becomes of its own messages", len(c.Allow))
 	}
-	return "every new message that this Mac receives from now on, and what becomes of its own messages"
+	return "every new message that this Mac receives or that you write on any of your devices from now on, and what becomes of its own messages"
 }

@@ -21,6 +21,10 @@ type places struct{ state, chatDB string }
 
 func (p *places) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.state, "state", "", "folder of journal and credential (default: the platform's data folder)")
+	p.chatDBFlag(cmd)
+}
+
+func (p *places) chatDBFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.chatDB, "chat-db", "", "Messages' database (default: ~/Library/Messages/chat.db)")
 }
 
@@ -44,7 +48,8 @@ func (p *places) chatDBPath() (string, error) {
 
 func runCommand() *cobra.Command {
 	var p places
-	var osascript, attachments, level string
+	var attachments, level string
+	var cfg relay.Config
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground; what launchd starts",
@@ -53,12 +58,17 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg := relay.Config{Osascript: osascript, Version: version, Log: log}
+			cfg.Version, cfg.Log = version, log
 			if cfg.StateDir, err = p.stateDir(); err != nil {
 				return err
 			}
 			if cfg.ChatDB, err = p.chatDBPath(); err != nil {
 				return err
+			}
+			if attachments != "" {
+				if cfg.Attachments, err = filepath.Abs(attachments); err != nil {
+					return err
+				}
 			}
 			if cfg.Exe, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
@@ -73,9 +83,10 @@ func runCommand() *cobra.Command {
 		},
 	}
 	p.flags(cmd)
-	cmd.Flags().StringVar(&osascript, "osascript", "/usr/bin/osascript", "program that speaks to Messages")
-	// Part of the fixed command line; files do not travel yet.
-	cmd.Flags().StringVar(&attachments, "attachments", "", "Messages' folder of files (default: ~/Library/Messages/Attachments); not used by this version")
+	cmd.Flags().StringVar(&cfg.Osascript, "osascript", "/usr/bin/osascript", "program that speaks to Messages")
+	cmd.Flags().StringVar(&attachments, "attachments", "", "Messages' folder of files (default: Attachments beside --chat-db)")
+	cmd.Flags().StringVar(&cfg.Sips, "sips", "/usr/bin/sips", "program that makes JPEG of HEIC pictures; without it they go as they are")
+	cmd.Flags().StringVar(&cfg.Afconvert, "afconvert", "/usr/bin/afconvert", "program that makes M4A of voice notes; without it they go as they are")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

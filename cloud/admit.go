@@ -1,0 +1,111 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// greet reads hello, decides about the install, and answers with what is known of
+// it and all that it still holds.
+func (s *session) greet(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() }) // a silent stranger does not delay a stop
+	_ = s.conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	_, data, err := s.conn.ReadMessage()
+	stop()
+	if err != nil {
+		return fmt.Errorf("read hello: %w", err)
+	}
+	f, err := wire.Decode(data)
+	if err != nil || f.Type != wire.TypeHello {
+		return &closing{wire.CloseProtocol, "the first frame must be hello"}
+	}
+	if f.Hello.Protocol != wire.Version {
+		return &closing{wire.CloseTooOld, fmt.Sprintf("this server speaks version %d of the protocol: update bluerelay", wire.Version)}
+	}
+	acked, held, err := s.admit(ctx, *f.Hello)
+	if err != nil {
+		return err
+	}
+	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.number}}); err != nil {
+		return err
+	}
+	return s.order(held)
+}
+
+// admit writes down who has come, in one transaction. Another journal than before
+// means that what the former one held is beyond anybody's knowledge.
+func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []store.Message, err error) {
+	now := time.Now()
+	var refused error // to be told to the relay, and yet committed
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.current(tx); err != nil {
+			return err
+		}
+		in, err := tx.Install(tx.Context(), h.Install)
+		if errors.Is(err, store.ErrNotFound) {
+			in = store.Install{ID: h.Install, RelayID: s.relay.ID, CreatedAt: now.UnixMilli()}
+			err = tx.CreateInstall(in)
+		}
+		if err != nil {
+			return err
+		}
+		keep := h.Install
+		if in.RelayID != s.relay.ID || in.RetiredAt != 0 || h.JournalHigh < in.LastSeq {
+			refused = &closing{wire.CloseJournal, "the journal of this Mac is an old copy: pair it again"}
+			keep = ""
+		}
+		gone, err := tx.RetireInstalls(s.relay.ID, keep, now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		for _, id := range gone {
+			if err := s.lost(tx, id, s.line.ID, now); err != nil {
+				return err
+			}
+		}
+		if refused != nil {
+			return nil
+		}
+		acked, s.install = in.LastSeq, h.Install
+		s.describe(h, now)
+		if err := tx.UpdateRelay(s.relay); err != nil {
+			return err
+		}
+		if held, err = tx.Assigned(tx.Context(), h.Install, s.line.ID); err != nil {
+			return err
+		}
+		s.takeOver()
+		return nil
+	})
+	s.dispatch.ring()
+	if err == nil {
+		err = refused
+	}
+	return acked, held, err
+}
+
+// takeOver makes the session the line's. It happens inside the transaction that
+// reads what the install holds, and nothing is assigned but to the line's session:
+// so no message is given to a connection that is about to be closed.
+func (s *session) takeOver() {
+	s.number = s.line.PhoneNumber
+	old := s.hub.enter(s)
+	switch {
+	case old == nil:
+	case old.relay.ID != s.relay.ID:
+		old.cancel(errUnpaired)
+	default:
+		old.cancel(errSuperseded)
+	}
+}
+
+func (s *session) describe(h wire.Hello, now time.Time) {
+	s.relay.Host, s.relay.OS, s.relay.Version = clip(h.Host), clip(h.OS), clip(h.Version)
+	s.relay.Connected, s.relay.LastSeenAt = true, now.UnixMilli()
+	s.setHealth(h.Health)
+}

@@ -1,0 +1,162 @@
+package cloud
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// tapbackEvent says that somebody reacted to a message, or no longer does.
+const tapbackEvent = "message.tapback"
+
+// How a message was updated: the detail of message.updated.
+const (
+	updateEdited = "edited"
+	updateUnsent = "unsent"
+	updateChat   = "chat"  // its conversation is known now
+	updateText   = "text"  // its text came after its files
+	updateMedia  = "media" // a file of it is here now
+)
+
+// typed stores what the owner wrote on a device of his own, once. It is in lists and
+// in the event log; no webhook hears of it, because nobody ordered it.
+func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+	in := r.Inbound
+	known, err := tx.HasGUID(tx.Context(), line.ID, in.GUID)
+	if err != nil || known || !typedStatus(in.Status) || in.From == "" && in.Chat == "" {
+		return err
+	}
+	m, err := newMessage(tx, line, in, now)
+	if err != nil {
+		return err
+	}
+	m.Direction, m.Status, m.Origin = store.Outbound, in.Status, store.OriginDevice
+	m.From, m.To = line.PhoneNumber, m.Peer
+	if r.Fault != nil {
+		m.ErrorCode, m.ErrorNumber, m.ErrorMessage = r.Fault.Code, r.Fault.Number, r.Fault.Text
+	}
+	if err := tx.CreateMessage(&m); err != nil {
+		return err
+	}
+	return s.record(tx, m)
+}
+
+// typedStatus keeps a relay from making a message that another relay would send.
+func typedStatus(st wire.Status) bool {
+	return slices.Contains([]wire.Status{wire.StatusSent, wire.StatusDelivered, wire.StatusRead, wire.StatusFailed}, st)
+}
+
+// newMessage is a message that a row has brought; its direction and state are the
+// caller's to set.
+func newMessage(tx *store.Tx, line store.Line, in *wire.Inbound, now time.Time) (store.Message, error) {
+	m := store.Message{
+		ID: newID("msg_"), AccountID: line.AccountID, LineID: line.ID, Peer: in.From, Content: in.Text, Service: in.Service,
+		ChatGUID: in.Chat, AppleGUID: in.GUID, SentAt: in.Sent, CreatedAt: now.UnixMilli(), Junk: in.Junk,
+	}
+	if in.Group || in.From == "" {
+		m.Peer = in.Chat
+	}
+	if c := in.Change; c != nil {
+		m.Revision, m.EditedAt = c.Version, c.At
+		m.SetEdits(storedEdits(c.Edits))
+	}
+	if in.ReplyTo == "" {
+		return m, nil
+	}
+	answered, err := tx.MessageByGUID(tx.Context(), line.ID, in.ReplyTo)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return m, err
+	}
+	m.ReplyTo = answered.ID
+	return m, nil
+}
+
+func storedEdits(list []wire.Edit) []store.Edit {
+	edits := make([]store.Edit, len(list))
+	for i, e := range list {
+		edits[i] = store.Edit{Part: e.Part, Text: e.Text, At: e.At}
+	}
+	return edits
+}
+
+// changed writes an edit or an unsend into its message and records the event. Each
+// counts once, whoever reports it; one of a message that is not here is no news.
+func (s *Service) changed(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+	m, err := s.reported(tx, line, r)
+	if err != nil || m == nil {
+		return err
+	}
+	c := store.Change{ID: m.ID, Now: now.UnixMilli(), Text: &r.Change.Text}
+	detail := updateEdited
+	if r.Kind == wire.Edited {
+		c.Revision, c.EditedAt, c.Edits = r.Change.Version, r.Change.At, storedEdits(r.Change.Edits)
+	} else {
+		c.Unsent, c.UnsentAt, detail = r.Change.Version, r.Change.At, updateUnsent
+	}
+	return s.change(tx, c, detail)
+}
+
+// joined corrects a message that was given without its chat, or before its text.
+func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+	m, err := s.reported(tx, line, r)
+	if err != nil || m == nil {
+		return err
+	}
+	in := r.Inbound
+	if m.Content == "" && in.Text != "" && m.Revision == 0 && m.Unsent == 0 {
+		if err := s.change(tx, store.Change{ID: m.ID, Now: now.UnixMilli(), Late: in.Text}, updateText); err != nil {
+			return err
+		}
+	}
+	c := store.Change{ID: m.ID, Now: now.UnixMilli(), ChatGUID: in.Chat}
+	if in.Group {
+		c.Peer = in.Chat
+	}
+	return s.change(tx, c, updateChat)
+}
+
+func (s *Service) change(tx *store.Tx, c store.Change, detail string) error {
+	m, changed, err := tx.Change(c)
+	if err != nil || !changed {
+		return err
+	}
+	return s.recordEvent(tx, m, store.Event{Type: updatedEvent, Detail: detail})
+}
+
+// reported is the message that a report is about, nil where it is not here: a chat
+// that the owner keeps to himself, or history.
+func (s *Service) reported(tx *store.Tx, line store.Line, r wire.Report) (*store.Message, error) {
+	m, err := tx.MessageByGUID(tx.Context(), line.ID, r.GUID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return &m, err
+}
+
+// tapped stores a tapback, once, and tells of it where its message is known.
+func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+	t := store.Tapback{
+		ID: newID("tap_"), AccountID: line.AccountID, LineID: line.ID, AppleGUID: r.GUID, TargetGUID: r.Tapback.Target, Part: r.Tapback.Part,
+		From: r.Tapback.From, Kind: r.Tapback.Kind, Emoji: r.Tapback.Emoji, Removed: r.Tapback.Removed, MadeAt: r.At, CreatedAt: now.UnixMilli(),
+	}
+	if r.Tapback.Own {
+		t.From, t.Origin = line.PhoneNumber, store.OriginDevice
+	}
+	known, err := tx.HasTapback(tx.Context(), line.ID, r.GUID)
+	if err != nil || known {
+		return err
+	}
+	m, err := tx.MessageByGUID(tx.Context(), line.ID, t.TargetGUID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	t.MessageID = m.ID
+	if err := tx.CreateTapback(t); err != nil || m.ID == "" {
+		return err
+	}
+	m.UpdatedAt = t.CreatedAt
+	return s.recordEvent(tx, m, store.Event{Type: tapbackEvent, Detail: t.ID, Tapback: &t})
+}

@@ -1,0 +1,190 @@
+package cloud_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"bluerelay/cloud"
+	"bluerelay/cloud/store"
+)
+
+// patience is how long a test waits for what must come; nothing waits that long
+// while all is well.
+const patience = 20 * time.Second
+
+// world is one server on a database in a file, with one account and one line.
+type world struct {
+	t       testing.TB
+	cfg     cloud.Config
+	path    string
+	logs    *logs
+	store   *store.Store
+	service *cloud.Service
+	server  *httptest.Server
+	who     cloud.Principal
+	line    store.Line
+	stop    func()
+}
+
+func newWorld(t testing.TB, change func(*cloud.Config)) *world {
+	t.Helper()
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
+	w.cfg = cloud.Config{
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond,
+		Dialects: map[string]cloud.Dialect{store.TextingBlue: plainDialect()},
+	}
+	if change != nil {
+		change(&w.cfg)
+	}
+	t.Cleanup(func() { w.stop(); w.logs.check(t) })
+	w.start()
+	w.who = w.account("team_a")
+	w.line = w.addLine(w.who, "+14155559876")
+	return w
+}
+
+// plainDialect renders an event as its type, message and line.
+func plainDialect() cloud.Dialect {
+	return cloud.Dialect{
+		Events: []string{"message.received", "message.sent", "message.delivered", "message.read", "message.failed", "message.unknown"},
+		Body:   func(e store.Event, m store.Message) (string, error) { return e.Type + " " + m.ID, nil },
+		Sign:   func(h http.Header, _ store.Webhook, d store.Delivery) { h.Set("x-event", d.EventType) },
+	}
+}
+
+// start begins a server process on the database.
+func (w *world) start() {
+	w.t.Helper()
+	s, err := store.Open(context.Background(), w.path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store, w.cfg.Store = s, s
+	w.service = cloud.New(w.cfg)
+	mux := http.NewServeMux()
+	w.service.RelayRoutes(mux)
+	w.server = httptest.NewServer(mux)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.service.Run(ctx); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.stop = sync.OnceFunc(func() {
+		w.server.Close()
+		cancel()
+		running.Wait()
+		if err := s.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+func (w *world) restart() { w.t.Helper(); w.stop(); w.start() }
+
+func (w *world) account(id string) cloud.Principal {
+	w.t.Helper()
+	a := store.Account{ID: id, Name: "Acme", Plan: "self_hosted", CreatedAt: 1}
+	w.write(func(tx *store.Tx) error { return tx.CreateAccount(a) })
+	return cloud.Principal{Account: a, Key: store.Key{ID: "key_" + id, Permissions: []string{"*"}}}
+}
+
+func (w *world) addLine(p cloud.Principal, number string) store.Line {
+	w.t.Helper()
+	l, err := w.service.AddLine(w.t.Context(), p.Account.ID, number, "off", true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return l
+}
+
+func (w *world) write(fn func(*store.Tx) error) {
+	w.t.Helper()
+	if err := w.store.Write(context.Background(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// send stores a message to a number and returns its id.
+func (w *world) send(to string) string {
+	w.t.Helper()
+	m, err := w.service.Send(w.t.Context(), w.who, cloud.Outgoing{From: w.line.PhoneNumber, To: to, Content: secretText})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m.ID
+}
+
+// message reads a message from the table.
+func (w *world) message(id string) store.Message {
+	w.t.Helper()
+	m, err := w.store.Message(context.Background(), w.who.Account.ID, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// eventually polls a condition that nothing announces.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("this never happened: %s", what)
+		}
+	}
+}
+
+// secretText stands for what people write: it must never be logged.
+const secretText = "a private sentence"
+
+// logs keeps what is logged and shows it with the test.
+type logs struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+	out io.Writer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all.Write(p)
+	return l.out.Write(p)
+}
+
+var personal = regexp.MustCompile(regexp.QuoteMeta(secretText) + `|\+\d{7,}|whsec_|dev_[a-z2-7]{8}|rly_|tb_live_`)
+
+// check fails if anything personal or secret has been logged.
+func (l *logs) check(t testing.TB) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found := personal.FindString(l.all.String()); found != "" {
+		t.Errorf("%q is in the log", found)
+	}
+}
+
+// refusal is the error that a caller of the API sees.
+func refusal(t testing.TB, err error) *cloud.Error {
+	t.Helper()
+	e, ok := errors.AsType[*cloud.Error](err)
+	if !ok {
+		t.Fatalf("%v is no error for the caller", err)
+	}
+	return e
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"bluerelay/wire"
+)
+
+// Every statement that looks for messages finds them by an index, whatever a
+// client filters by.
+func TestMessagesAreNeverScanned(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "cloud.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for pick := range 1 << 5 {
+		f := MessageFilter{AccountID: "team_a", Limit: 51}
+		for bit, set := range []func(){
+			func() { f.From = "+1" }, func() { f.To = "+2" }, func() { f.Direction = Inbound },
+			func() { f.Statuses = []wire.Status{wire.StatusAccepted, wire.StatusSending} }, func() { f.Before = &Message{CreatedAt: 1, Seq: 1} },
+		} {
+			if pick&(1<<bit) != 0 {
+				set()
+			}
+		}
+		if _, err := s.Messages(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := []func(reader) error{
+		func(r reader) error { _, err := r.Waiting(ctx, "l"); return err },
+		func(r reader) error { _, err := r.Assigned(ctx, "i", "l"); return err },
+		func(r reader) error { _, err := r.StaleUnknown(ctx, 1, 100); return err },
+		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
+		func(r reader) error { _, err := r.CountLine(ctx, "l", 1); return err },
+		func(r reader) error { _, err := r.CountOutbound(ctx, "a", 1); return err },
+		func(r reader) error { _, err := r.DueDeliveries(ctx, 1, 10); return err },
+		func(r reader) error { _, err := r.Deliveries(ctx, "w", 10); return err },
+	}
+	for _, read := range reads {
+		if err := read(s.reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Write(ctx, func(tx *Tx) error {
+		if _, err := tx.Assign("l", "i", 4, 4, 1); err != nil {
+			return err
+		}
+		_, _, err := tx.Advance(Step{ID: "m", To: wire.StatusSent})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	large := regexp.MustCompile(`\bSCAN (messages|deliveries|events|m|h|d)\b`)
+	all := append(kept(s.stmts), kept(s.writer.stmts)...)
+	for _, q := range all {
+		if !regexp.MustCompile(`(?i)\b(FROM|UPDATE) (messages|deliveries|events)\b`).MatchString(q) {
+			continue
+		}
+		plan := explainPlan(t, s, q)
+		for _, step := range plan {
+			if large.MatchString(step) {
+				t.Errorf("%s\n\t%s", q, strings.Join(plan, "\n\t"))
+			}
+		}
+	}
+	for _, q := range all {
+		if strings.Contains(q, "FROM messages") && strings.Contains(q, "ORDER BY") {
+			if plan := explainPlan(t, s, q); slices.ContainsFunc(plan, func(step string) bool { return strings.Contains(step, "TEMP B-TREE") }) {
+				t.Errorf("a list is sorted by hand: %s\n\t%s", q, strings.Join(plan, "\n\t"))
+			}
+		}
+	}
+}
+
+// kept lists the statements that were used, as they are written in the code.
+func kept(s *statements) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.kept))
+}
+
+func explainPlan(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	args := make([]any, placesIn(query))
+	rows, err := s.stmts.query(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func placesIn(query string) (highest int) {
+	for _, m := range regexp.MustCompile(`\$(\d+)`).FindAllStringSubmatch(query, -1) {
+		var n int
+		fmt.Sscan(m[1], &n)
+		highest = max(highest, n)
+	}
+	return highest
+}
+
+// $10 means the tenth argument and a repeated one the same, in whatever order they
+// appear.
+func TestPlaceholdersMeanTheirNumber(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "cloud.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const query = "SELECT $12 || $1 || $10 || $2 || $11 || $3 || $9 || $4 || $8 || $5 || $7 || $6 || $1 || $12"
+	args := []any{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}
+	var got string
+	if err := s.stmts.row(ctx, query, args...).Scan(&got); err != nil || got != "lajbkcidhegfal" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := s.stmts.row(ctx, "SELECT $2", "a").Scan(&got); err == nil {
+		t.Error("a missing argument went unnoticed")
+	}
+}
+
+// A statement is prepared once however many use it.
+func TestStatementsArePreparedOnce(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "cloud.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 20 {
+		if _, err := s.Account(ctx, "team_none"); err == nil {
+			t.Fatal("an account appeared")
+		}
+	}
+	if n := len(kept(s.stmts)); n != 1 {
+		t.Errorf("%d statements are kept", n)
+	}
+	done, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := s.Lines(done, ""); err == nil {
+		t.Error("a read went on after its caller had gone")
+	}
+	if _, err := s.Lines(ctx, ""); err != nil {
+		t.Errorf("a cancelled read spoiled the statement: %v", err)
+	}
+}

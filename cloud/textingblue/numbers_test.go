@@ -1,0 +1,125 @@
+package textingblue_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"bluerelay/cloud"
+	"bluerelay/wire"
+)
+
+var (
+	numberKeys = []string{"id", "phone_number", "label", "status", "verified", "device_name", "last_seen_at", "messages_today", "created_at"}
+	shortKeys  = []string{"id", "phone_number", "label", "status", "verified"}
+)
+
+func TestNumbersOfATeam(t *testing.T) {
+	w := newWorld(t, nil)
+	golden(t, "numbers_unpaired", w.ok("GET", "/v1/numbers", "", http.StatusOK).body)
+	w.ok("PUT", "/v1/numbers/"+w.line.ID, `{"label":"Sales Line"}`, http.StatusOK)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	w.send(somebody)
+	m.inbound(2)
+	list := w.ok("GET", "/v1/numbers", "", http.StatusOK)
+	golden(t, "numbers", list.body)
+	one := w.ok("GET", "/v1/numbers/"+w.line.ID, "", http.StatusOK)
+	same(t, "a number", keys(t, one.body), numberKeys)
+	golden(t, "number", one.body)
+	var n struct {
+		LastSeenAt time.Time `json:"last_seen_at"`
+	}
+	one.into(t, &n)
+	if age := time.Since(n.LastSeenAt); age > time.Minute { // clients call a line dead after five
+		t.Errorf("seen %s ago", age)
+	}
+	empty := w.call("GET", "/v1/numbers", w.newKey(w.newAccount("team_b", 0), "texting_blue", "numbers:read"), "")
+	if string(empty.body) != `{"numbers":[]}` {
+		t.Errorf("%s", empty.body)
+	}
+}
+
+func TestNumberIsUpdated(t *testing.T) {
+	w := newWorld(t, nil)
+	path := "/v1/numbers/" + w.line.ID
+	for _, method := range []string{"PUT", "PATCH"} {
+		a := w.ok(method, path, `{"label":"Sales Line","status":"paused"}`, http.StatusOK)
+		same(t, method, keys(t, a.body), shortKeys)
+		golden(t, "number_paused", a.body)
+		w.call("POST", "/v1/messages/send", w.key, seedRequest).expect(t, http.StatusBadRequest, "invalid_request", "from")
+		// What is not said stays.
+		golden(t, "number_paused", w.ok(method, path, `{}`, http.StatusOK).body)
+		golden(t, "number_paused", w.ok(method, path, `{"label":null,"status":null,"phone_number":"+14155550000","verified":false}`, http.StatusOK).body)
+		golden(t, "number_plain", w.ok(method, path, `{"label":"","status":"active"}`, http.StatusOK).body)
+	}
+	label := strings.Repeat("😀", 100)
+	if got := w.ok("PUT", path, `{"label":"`+label+`"}`, http.StatusOK).member(t, "label"); got != `"`+label+`"` {
+		t.Errorf("%s", got)
+	}
+	w.call("PUT", path, w.key, `{"label":"`+label+`x"}`).expect(t, http.StatusBadRequest, "invalid_request", "label")
+	w.send(somebody)
+}
+
+var setupURL = regexp.MustCompile(`^https://blue\.example/setup\?token=dev_[a-z2-7]{32}$`)
+
+func TestNumberIsVerified(t *testing.T) {
+	w := newWorld(t, nil)
+	const number = "+14155550005"
+	verify := func() string {
+		a := w.ok("POST", "/v1/numbers/verify", fmt.Sprintf(`{"phone_number":%q}`, number), http.StatusOK)
+		golden(t, "verify", a.body)
+		var v struct {
+			SetupURL string `json:"setup_url"`
+		}
+		a.into(t, &v)
+		if !setupURL.MatchString(v.SetupURL) {
+			t.Errorf("%q", v.SetupURL)
+		}
+		return v.SetupURL
+	}
+	first := verify()
+	second := verify() // not paired yet: a new token
+	if first == second {
+		t.Error("the same token twice")
+	}
+	from := sending("from", `"`+number+`"`)
+	w.call("POST", "/v1/messages/send", w.key, from).expect(t, http.StatusBadRequest, "invalid_request", "from")
+	if status, _ := w.pair(first); status != http.StatusForbidden {
+		t.Errorf("the former token: %d", status)
+	}
+	if status, answer := w.pair(second); status != http.StatusOK || answer.Line != number {
+		t.Errorf("%d %+v", status, answer)
+	}
+	// The pairing has verified it; from now on it has a Mac.
+	w.ok("POST", "/v1/messages/send", from, http.StatusAccepted)
+	a := w.call("POST", "/v1/numbers/verify", w.key, fmt.Sprintf(`{"phone_number":%q}`, number))
+	a.expect(t, http.StatusConflict, "conflict", "phone_number")
+	w.ok("POST", "/v1/numbers/verify", `{"phone_number":"`+line+`"}`, http.StatusOK) // vouched for, and without one
+}
+
+func TestDeletedNumber(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.Window = 1 })
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	held, waiting := w.send(somebody), w.send("+14155551235")
+	m.order()
+	a := w.ok("DELETE", "/v1/numbers/"+w.line.ID, "", http.StatusOK)
+	golden(t, "number_deleted", a.body)
+	golden(t, "get_canceled", w.get(waiting).body)
+	if got := w.get(held); got.member(t, "status") != `"polling"` || got.member(t, "error_code") != `"outcome_unknown"` || got.member(t, "error_message") != mayHaveBeenSent {
+		t.Errorf("what the Mac held: %s", got.body)
+	}
+	if code := m.closed(); code != wire.CloseRevoked {
+		t.Errorf("the Mac was closed with %d", code)
+	}
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		w.call(method, "/v1/numbers/"+w.line.ID, w.key, "{}").expect(t, http.StatusNotFound, "not_found", "")
+	}
+	w.call("POST", "/v1/messages/send", w.key, seedRequest).expect(t, http.StatusBadRequest, "invalid_request", "from")
+	if got := w.ok("GET", "/v1/numbers", "", http.StatusOK); string(got.body) != `{"numbers":[]}` {
+		t.Errorf("%s", got.body)
+	}
+	w.ok("POST", "/v1/numbers/verify", `{"phone_number":"`+line+`"}`, http.StatusOK) // it may come back
+}

@@ -1,0 +1,124 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"bluerelay/chatdb"
+	"bluerelay/wire"
+)
+
+// judgeInbound reports what somebody wrote, once, as soon as its text and its chat
+// are there; first is when the row was seen first. It returns false where the row
+// has to be looked at again.
+func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
+	if old, err := o.history(ctx, m, now); old || err != nil {
+		return err == nil, err
+	}
+	patient := now.Sub(first) < o.cfg.Grace
+	said := m.HasBody || m.HasAttachments
+	if patient && (m.Chat == nil || !said) {
+		return false, nil
+	}
+	if !said || m.Handle == "" {
+		return now.Sub(first) > changeWindow, nil // nothing that anybody said, so far
+	}
+	if settled, mine, err := o.mayBeOurs(ctx, m, patient, now); mine || err != nil {
+		return settled, err
+	}
+	if again, err := o.repeats(ctx, m); again || err != nil {
+		return err == nil, err
+	}
+	wanted, err := o.wanted(ctx, m.Handle)
+	if err != nil || !wanted {
+		return err == nil, err
+	}
+	if m.BodyErr != nil {
+		o.log.Warn("chatdb.body_unreadable", "guid", m.GUID, "error", m.BodyErr.Error())
+	}
+	in := inboundOf(m)
+	in.Sent = cmp.Or(in.Sent, now.UnixMilli())
+	f.reports = append(f.reports, wire.Report{Kind: wire.Received, At: in.Sent, GUID: m.GUID, Service: m.Service, Inbound: in})
+	f.fetch(m)
+	f.watch(m, later(m.Date, now).Add(changeWindow))
+	return true, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) && a.Sub(b) < late { // not by a clock that is years ahead
+		return a
+	}
+	return b
+}
+
+// inboundOf is the wire's form of a message that is not one of our sends.
+func inboundOf(m chatdb.Message) *wire.Inbound {
+	in := &wire.Inbound{
+		GUID: m.GUID, From: m.Handle, To: m.Caller, Service: m.Service, Text: m.Text, Sent: unixMilli(m.Date),
+		Attachments: len(m.Attachments), Media: mediaOf(m), Junk: m.Junk(),
+	}
+	if m.Chat != nil {
+		in.Chat, in.Group = m.Chat.GUID, m.Chat.Group()
+	}
+	if m.Reply != nil {
+		in.ReplyTo = m.Reply.GUID
+	}
+	if m.Revision > 0 {
+		in.Change = &wire.Change{Version: m.Revision, At: unixMilli(m.DateEdited), Text: m.Text, Edits: edits(m)}
+	}
+	return in
+}
+
+// inFlight is how long after its arming a send may be about to show its row.
+const inFlight = 2 * time.Minute
+
+// mayBeOurs keeps our own words from coming back as somebody's. A row of ours was
+// met that said inbound at first and own a moment later; and what is written to
+// oneself has, on some Macs, a second row that says inbound. Where neither comes
+// true while the row is waited for, somebody did repeat our words.
+func (o *observer) mayBeOurs(ctx context.Context, m chatdb.Message, patient bool, now time.Time) (settled, mine bool, err error) {
+	if toOneself(m) {
+		own, err := o.db.OwnSince(ctx, m.Date.Add(-clockSlack), batch)
+		if err != nil {
+			return false, true, err
+		}
+		twin := slices.ContainsFunc(own, func(t chatdb.Message) bool {
+			return t.Date.Sub(m.Date) < clockSlack && sameChat(t, m) && fold(t.Text) == fold(m.Text)
+		})
+		return twin, twin || patient, nil
+	}
+	if !patient {
+		return false, false, nil
+	}
+	sends, err := o.journal.unresolved(ctx, now.Add(-inFlight))
+	if err != nil {
+		return false, true, err
+	}
+	return false, slices.ContainsFunc(sends, func(s send) bool {
+		return sameHandle(s.handle, m.Handle) && fold(s.text) == fold(m.Text)
+	}), nil
+}
+
+// toOneself tells a note that the owner wrote to himself: the other party is one of
+// his own addresses.
+func toOneself(m chatdb.Message) bool {
+	own := []string{m.Caller, strings.TrimPrefix(strings.TrimPrefix(m.Account, "E:"), "P:")}
+	return slices.ContainsFunc(own, func(a string) bool {
+		return sameHandle(a, m.Handle) || m.Chat != nil && !m.Chat.Group() && sameHandle(a, m.Chat.Identifier)
+	})
+}
+
+// preceding is how many rows before a link's balloon are searched for its text.
+const preceding = 20
+
+// repeats tells whether a row is only the preview of a link in a row before it.
+func (o *observer) repeats(ctx context.Context, m chatdb.Message) (bool, error) {
+	if m.Class(time.Now()) != chatdb.ClassPreview {
+		return false, nil
+	}
+	before, err := o.db.Before(ctx, m.RowID, preceding)
+	return slices.ContainsFunc(before, m.Repeats), err
+}

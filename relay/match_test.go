@@ -1,0 +1,342 @@
+package relay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"bluerelay/chatdb"
+)
+
+// Both texts look alike to a person, and Messages is known to make the second out
+// of the first, or the other way round.
+var sameText = map[string][2]string{
+	"plain":                     {"hello", "hello"},
+	"curled quotes":             {`"it's"`, "“it’s”"},
+	"low quotes":                {`"Hallo" 'du'`, "„Hallo“ ‚du‘"},
+	"primes":                    {`5'11"`, "5′11″"},
+	"trailing space":            {"hello", "hello \n"},
+	"leading space":             {" \thello", "hello"},
+	"runs of space":             {"a  b\r\nc", "a b c"},
+	"no-break space":            {"a b", "a\u00a0b"},
+	"composed":                  {"é ñ 한", "e\u0301 n\u0303 \u1112\u1161\u11ab"},
+	"joiner dropped":            {"👩\u200d👧", "👩👧"},
+	"variation selector":        {"❤\ufe0f", "❤"},
+	"text selector":             {"☎\ufe0e", "☎"},
+	"placeholder of a file":     {"look", "\ufffclook"},
+	"joiner within a character": {"a\u200d\u0301", "á"},
+	"emoji with tone":           {"👍🏽", "👍🏽"},
+	"emoji alone":               {"❤️", "❤"},
+	"link":                      {"https://example.com/?q=1", "https://example.com/?q=1"},
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	for name, pair := range sameText {
+		if a, b := fold(pair[0]), fold(pair[1]); a != b {
+			t.Errorf("%s: %+q and %+q", name, a, b)
+		}
+	}
+	for _, pair := range [][2]string{{"a", "A"}, {"a", "b"}, {"ab", "a b"}, {"👍", "👍🏽"}, {"a", "á"}, {"1", "2"}, {"ﬁ", "fi"}} {
+		if fold(pair[0]) == fold(pair[1]) {
+			t.Errorf("%q and %q are not the same text", pair[0], pair[1])
+		}
+	}
+}
+
+func TestLetters(t *testing.T) {
+	t.Parallel()
+	for a, b := range map[string]string{
+		"wait...":       "wait…",
+		"a -- b":        "a — b",
+		"Yes!":          "Yes",
+		"cafe\u0301 3€": "café3",
+		"a\u200d\u0301": "á",
+		"привет, мир":   "привет мир",
+		"١٢٣":           "(١٢٣)",
+	} {
+		if letters(a) != letters(b) {
+			t.Errorf("%q and %q: %q, %q", a, b, letters(a), letters(b))
+		}
+	}
+	for _, none := range []string{"", " ", "👍", "?!", "\ufffc"} {
+		if l := letters(none); l != "" {
+			t.Errorf("%q has the letters %q", none, l)
+		}
+	}
+}
+
+// FuzzFold: folding a text again, or in another composition, changes nothing, and
+// equal texts have equal letters.
+func FuzzFold(f *testing.F) {
+	for _, pair := range sameText {
+		f.Add(pair[0])
+		f.Add(pair[1])
+	}
+	f.Add("\u1100\u200d\u1161 \u0344\u2000\u212b")
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "\ufffd")
+		once := fold(text)
+		if twice := fold(once); twice != once {
+			t.Fatalf("%+q folds to %+q and that to %+q", text, once, twice)
+		}
+		for name, other := range map[string]string{"NFC": norm.NFC.String(text), "NFD": norm.NFD.String(text), "spaces": " " + text + "\n", "placeholder": "\ufffc" + text} {
+			if fold(other) != once {
+				t.Fatalf("%s: %+q folds to %+q, %+q to %+q", name, text, once, other, fold(other))
+			}
+			if letters(other) != letters(text) {
+				t.Fatalf("%s: the letters of %+q are %+q and %+q", name, text, letters(text), letters(other))
+			}
+		}
+	})
+}
+
+const thisFile = "file"
+
+// sent is a send to alice that was armed at noon above row 10.
+func sent(message, text string) send {
+	return send{message: message, attempt: 1, state: stateArmed, handle: alice, service: "iMessage", text: text, armedAt: noon, mark: chatdb.Mark{RowID: 10, File: thisFile}}
+}
+
+// TestFits goes through what tells the row of a send from all others.
+func TestFits(t *testing.T) {
+	t.Parallel()
+	direct := &chatdb.Chat{GUID: "any;-;" + alice, Identifier: alice, Style: 45}
+	tests := []struct {
+		name   string
+		change func(*chatdb.Message)
+		want   match
+	}{
+		{"its own row", func(*chatdb.Message) {}, exactMatch},
+		{"joined to the conversation", func(m *chatdb.Message) { m.Chat = direct }, exactMatch},
+		{"known by the conversation alone", func(m *chatdb.Message) { m.Handle, m.Chat = "", direct }, exactMatch},
+		{"another address of the same conversation", func(m *chatdb.Message) { m.Handle, m.Chat = "alice@example.com", direct }, exactMatch},
+		{"without handle and conversation", func(m *chatdb.Message) { m.Handle = "" }, noMatch},
+		{"inbound", func(m *chatdb.Message) { m.FromMe = false }, noMatch},
+
+		{"at the mark", func(m *chatdb.Message) { m.RowID = 10 }, noMatch},
+		{"below the mark", func(m *chatdb.Message) { m.RowID = 3 }, noMatch},
+		{"far above the mark", func(m *chatdb.Message) { m.RowID = 1 << 40 }, exactMatch},
+
+		{"a second before the arming", func(m *chatdb.Message) { m.Date = noon.Add(-time.Second) }, exactMatch},
+		{"at the edge of the window", func(m *chatdb.Message) { m.Date = noon.Add(-clockSlack) }, exactMatch},
+		{"beyond the window", func(m *chatdb.Message) { m.Date = noon.Add(-clockSlack - time.Millisecond) }, noMatch},
+		{"without a date", func(m *chatdb.Message) { m.Date = time.Time{} }, noMatch},
+		{"90 seconds late", func(m *chatdb.Message) { m.Date = noon.Add(90 * time.Second) }, exactMatch},
+		{"days late", func(m *chatdb.Message) { m.Date = noon.Add(72 * time.Hour) }, exactMatch},
+
+		{"to another person", func(m *chatdb.Message) { m.Handle = bob }, noMatch},
+		{"in another conversation", func(m *chatdb.Message) {
+			m.Handle, m.Chat = bob, &chatdb.Chat{GUID: "any;-;" + bob, Identifier: bob, Style: 45}
+		}, noMatch},
+		{"in a group", func(m *chatdb.Message) {
+			m.Handle, m.Chat = "", &chatdb.Chat{GUID: "any;+;chat1", Identifier: "chat1", Style: 43}
+		}, noMatch},
+		{"in a group, with a handle", func(m *chatdb.Message) { m.Chat = &chatdb.Chat{GUID: "any;+;chat1", Identifier: "chat1", Style: 43} }, noMatch},
+		{"in a group named like the person", func(m *chatdb.Message) {
+			m.Handle, m.Chat = "", &chatdb.Chat{GUID: "any;+;" + alice, Identifier: alice}
+		}, noMatch},
+		{"in a room that is not joined yet", func(m *chatdb.Message) { m.RoomName = "chat1" }, noMatch},
+
+		{"a ghost without text", func(m *chatdb.Message) { m.Text, m.HasBody = "", false }, noMatch},
+		{"a file", func(m *chatdb.Message) { m.Text = "" }, noMatch},
+		{"another text", func(m *chatdb.Message) { m.Text = "it's someone else" }, noMatch},
+		{"more text", func(m *chatdb.Message) { m.Text += " really" }, noMatch},
+		{"another case", func(m *chatdb.Message) { m.Text = "IT'S ME..." }, noMatch},
+		{"curled quotes", func(m *chatdb.Message) { m.Text = "it’s me..." }, exactMatch},
+		{"smart punctuation", func(m *chatdb.Message) { m.Text = "it’s me…" }, weakMatch},
+		{"lost punctuation", func(m *chatdb.Message) { m.Text = "its me" }, weakMatch},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := ownRow("G", 11, alice, "it's me...", noon)
+			tt.change(&m)
+			if got := fits(sent("msg_1", "it's me..."), m, thisFile); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFitsHandlesInAnyCase(t *testing.T) {
+	t.Parallel()
+	s := sent("msg_1", "a")
+	s.handle = "alice@example.com"
+	if fits(s, ownRow("G", 11, "Alice@Example.com", "a", noon), thisFile) != exactMatch {
+		t.Error("the case of an address was counted")
+	}
+}
+
+// TestFitsWithoutLetters: where there is nothing but signs, only the same signs
+// will do.
+func TestFitsWithoutLetters(t *testing.T) {
+	t.Parallel()
+	s := sent("msg_1", "👍")
+	for text, want := range map[string]match{"👍": exactMatch, "👎": noMatch, "?": noMatch, "": noMatch} {
+		if got := fits(s, ownRow("G", 11, alice, text, noon), thisFile); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
+	}
+}
+
+// TestFitsInAReplacedFile: the mark of another file says nothing; the date has to
+// do.
+func TestFitsInAReplacedFile(t *testing.T) {
+	t.Parallel()
+	s := sent("msg_1", "a")
+	if fits(s, ownRow("G", 3, alice, "a", noon), "another file") != exactMatch {
+		t.Error("a low ROWID in a new file was refused")
+	}
+	if fits(s, ownRow("G", 11, alice, "a", noon.Add(-time.Minute)), "another file") != noMatch {
+		t.Error("an old row was taken")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	ran := func(s send, from, to time.Duration) send {
+		s.armedAt = noon.Add(from)
+		if to != 0 {
+			s.endedAt = noon.Add(to)
+		}
+		return s
+	}
+	to := func(s send, handle string) send { s.handle = handle; return s }
+	first, second := ran(sent("msg_1", "a"), 0, time.Second), ran(sent("msg_2", "a"), 5*time.Second, 6*time.Second)
+	tests := []struct {
+		name  string
+		sends []send
+		row   chatdb.Message
+		want  string
+	}{
+		{"nothing open", nil, ownRow("G", 11, alice, "a", noon), ""},
+		{"one that fits", []send{first}, ownRow("G", 11, alice, "a", noon), "msg_1"},
+		{"none that fits", []send{first}, ownRow("G", 11, alice, "b", noon), ""},
+		{"the first of equal texts", []send{first, second}, ownRow("G", 11, alice, "a", noon.Add(500*time.Millisecond)), "msg_1"},
+		{"the one that ran at the time", []send{first, second}, ownRow("G", 11, alice, "a", noon.Add(5500*time.Millisecond)), "msg_2"},
+		{"the oldest, where none ran at the time", []send{first, second}, ownRow("G", 11, alice, "a", noon.Add(time.Hour)), "msg_1"},
+		{"the oldest, where both ran at the time", []send{ran(sent("msg_1", "a"), 0, 0), ran(sent("msg_2", "a"), 0, 0)}, ownRow("G", 11, alice, "a", noon.Add(time.Hour)), "msg_1"},
+		{"one that still runs", []send{first, ran(sent("msg_2", "a"), 5*time.Second, 0)}, ownRow("G", 11, alice, "a", noon.Add(30*time.Second)), "msg_2"},
+		{"the other person's", []send{to(first, bob), second}, ownRow("G", 11, alice, "a", noon.Add(500*time.Millisecond)), "msg_2"},
+		{"an exact text before a weak one", []send{ran(sent("msg_1", "a!"), 0, time.Second), second}, ownRow("G", 11, alice, "a", noon), "msg_2"},
+		{"a weak one where there is no exact", []send{ran(sent("msg_1", "b"), 0, time.Second), ran(sent("msg_2", "a!"), 0, time.Second)}, ownRow("G", 11, alice, "a", noon), "msg_2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, ok := choose(tt.sends, tt.row, thisFile)
+			if got.message != tt.want || ok != (tt.want != "") {
+				t.Errorf("got %q, %t, want %q", got.message, ok, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzChoose builds sends and rows from bytes and binds as the observer does: a row
+// to at most one send, a send to at most one row, and never what does not fit.
+func FuzzChoose(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0})
+	f.Add([]byte("any bytes will do for sends and rows alike, the more the better"))
+	f.Add([]byte{5, 200, 3, 7, 5, 200, 3, 7, 5, 200, 3, 7, 133, 200, 3, 7, 133, 200, 3, 7})
+	texts := []string{"a", "a", "a!", "b", "", "👍"}
+	handles := []string{alice, bob, "", alice}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var open []send
+		var rows []chatdb.Message
+		for chunk := range slices.Chunk(data, 4) {
+			if len(chunk) < 4 {
+				break
+			}
+			at := noon.Add(time.Duration(int(chunk[1])-128) * time.Second)
+			text, handle := texts[int(chunk[2])%len(texts)], handles[int(chunk[3])%len(handles)]
+			if chunk[0] < 128 {
+				s := sent(fmt.Sprintf("msg_%d", len(open)), text)
+				s.handle, s.armedAt, s.mark.RowID = handle, at, int64(chunk[0]%32)
+				if chunk[0]%2 == 0 {
+					s.endedAt = at.Add(time.Second)
+				}
+				open = append(open, s)
+				continue
+			}
+			m := ownRow(fmt.Sprintf("G-%d", len(rows)), int64(chunk[0]%32), handle, text, at)
+			m.FromMe = chunk[0]%16 != 0
+			if chunk[3]%8 == 7 {
+				m.Chat = &chatdb.Chat{Identifier: handle, Style: 43}
+			}
+			rows = append(rows, m)
+		}
+		slices.SortStableFunc(open, func(a, b send) int { return a.armedAt.Compare(b.armedAt) })
+		bound := make(map[string]string)
+		for _, m := range rows {
+			fitting := slices.ContainsFunc(open, func(s send) bool { return fits(s, m, thisFile) != noMatch })
+			s, ok := choose(open, m, thisFile)
+			if ok != fitting {
+				t.Fatalf("a row that fits %t was bound %t", fitting, ok)
+			}
+			if !ok {
+				continue
+			}
+			if fits(s, m, thisFile) == noMatch {
+				t.Fatalf("%+v was chosen for %+v", s, m)
+			}
+			if other, taken := bound[s.message]; taken {
+				t.Fatalf("%s is bound to %s and %s", s.message, other, m.GUID)
+			}
+			if !m.FromMe || m.Chat != nil && m.Chat.Group() || m.Date.Before(s.armedAt.Add(-clockSlack)) {
+				t.Fatalf("%+v can never be ours", m)
+			}
+			bound[s.message] = m.GUID
+			open = slices.DeleteFunc(open, func(o send) bool { return o.message == s.message })
+		}
+	})
+}
+
+// TestRowsAreBoundOnce has the observer read equal texts: each row goes to one
+// message, in order, and rows that nobody ordered go to none.
+func TestRowsAreBoundOnce(t *testing.T) {
+	t.Parallel()
+	j, m := newJournal(t), newMessages(t)
+	m.say("G-old", alice, "a", true, time.Now())
+	o := m.look(j, Credential{Scope: ScopeAll})
+	mark, err := o.db.Mark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for i := range 3 {
+		message := fmt.Sprintf("msg_%d", i)
+		give(t, j, order(message, 1, alice, "a"))
+		s := sendIn(t, j, message)
+		if err := j.arm(t.Context(), &s, mark, participant, now.Add(time.Duration(i)*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clearOutbox(t, j)
+	for i := range 2 {
+		m.say(fmt.Sprintf("G-%d", i), alice, "a", true, now)
+	}
+	m.say("G-bob", bob, "a", true, now)
+	m.say("G-in", alice, "b", false, now)
+	scan(t, o)
+	scan(t, m.look(j, Credential{Scope: ScopeAll})) // another daemon finds nothing new
+	wantReports(t, j, "sent msg_0 1", "sent msg_1 1", "typed  0", "received  0")
+	m.say("G-2", alice, "a", true, now)
+	m.say("G-phone", alice, "a", true, now)
+	scan(t, o)
+	for i := range 3 {
+		if s := sendIn(t, j, fmt.Sprintf("msg_%d", i)); s.guid != fmt.Sprintf("G-%d", i) {
+			t.Errorf("%s is bound to %q", s.message, s.guid)
+		}
+	}
+	for _, guid := range []string{"G-old", "G-bob", "G-in", "G-phone"} {
+		if taken, err := j.bound(t.Context(), guid); err != nil || taken {
+			t.Errorf("%s is somebody's: %t, %v", guid, taken, err)
+		}
+	}
+}

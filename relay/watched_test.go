@@ -1,0 +1,104 @@
+package relay
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"bluerelay/wire"
+)
+
+// A row of ours may say inbound when it appears.
+func TestFlippedRow(t *testing.T) {
+	s := newStory(t)
+	s.sends("msg_1", "hello")
+	s.message("G", "hello", nil)
+	s.wants()
+	s.set("G", "is_from_me = 1, is_sent = 1")
+	s.wants("sent msg_1")
+	s.sends("msg_2", "hello again")
+	s.message("H", "hello again", nil)
+	s.wants()
+	s.impatient()
+	s.wants("received H hello again") // it was somebody else after all
+}
+
+func TestWatchedRowsAreFew(t *testing.T) {
+	s := newStory(t)
+	s.exec("BEGIN")
+	for i := range maxWatched + 100 {
+		s.message(fmt.Sprint("G", i), "x", nil)
+	}
+	s.exec("COMMIT")
+	scan(t, s.o)
+	list, err := s.j.watched(t.Context(), time.Now())
+	if err != nil || len(list) != maxWatched || len(s.o.watched) != maxWatched || list[0].guid != "G100" {
+		t.Errorf("%d rows in the journal, %d in memory, %v", len(list), len(s.o.watched), err)
+	}
+	if gone, err := s.j.watched(t.Context(), time.Now().Add(time.Hour)); err != nil || len(gone) != 0 {
+		t.Errorf("%d rows are watched for ever, %v", len(gone), err)
+	}
+}
+
+// A text that no frame can hold must not hold up what comes after it.
+func TestReportThatIsTooLarge(t *testing.T) {
+	s := newStory(t)
+	data, err := os.ReadFile("scan.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "x"
+	for len(text) < wire.MaxFrame {
+		text += string(data) + "\x00\u2028"
+	}
+	s.message("G", text, nil)
+	r := s.last()
+	if _, err := wire.Encode(wire.Frame{Type: wire.TypeReport, Report: &r}); err != nil || len(r.Inbound.Text) < 1000 {
+		t.Errorf("%d bytes are left, %v", len(r.Inbound.Text), err)
+	}
+}
+
+func TestDownTime(t *testing.T) {
+	c := cursor{Floor: noon.Add(-100 * 24 * time.Hour).UnixMilli(), Seen: noon.UnixMilli()}
+	at := func(d time.Duration) time.Time { return noon.Add(d) }
+	check := func(now, want time.Time) {
+		t.Helper()
+		c.look(now)
+		if got := c.news(now); !got.Equal(want) {
+			t.Errorf("at %v news begins at %v, want %v", now, got, want)
+		}
+	}
+	check(at(time.Minute), at(time.Minute-late))
+	slept := 3 * 24 * time.Hour
+	check(at(slept), at(time.Minute-late))
+	check(at(slept+time.Minute), at(time.Minute-late))
+	for d := slept; d < slept+2*time.Hour; d += time.Minute {
+		c.look(at(d))
+	}
+	check(at(slept+2*time.Hour), at(slept+2*time.Hour-late))
+	c.Floor = at(slept).UnixMilli()
+	check(at(slept+2*time.Hour), at(slept))
+}
+
+// Ten thousand rows in one commit are told in their order, each once.
+func TestBurst(t *testing.T) {
+	const n = 10_000
+	s := newStory(t)
+	s.message("G0", "0", nil)
+	s.exec("BEGIN")
+	s.exec(`WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ?)
+		INSERT INTO message (guid, text, service, handle_id, date, is_finished) SELECT 'G' || n, n, 'iMessage', 1, ?, 1 FROM i`, n, apple(time.Now()))
+	s.exec("INSERT INTO chat_message_join (chat_id, message_id) SELECT 1, ROWID FROM message WHERE guid <> 'G0'")
+	s.exec("COMMIT")
+	scan(t, s.o)
+	list := s.reports()
+	if len(list) != n+1 {
+		t.Fatalf("%d reports", len(list))
+	}
+	for i, r := range list {
+		if r.GUID != fmt.Sprint("G", i) {
+			t.Fatalf("report %d is about %s", i, r.GUID)
+		}
+	}
+}
