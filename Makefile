@@ -12,7 +12,7 @@ build: ## build bin/bluecloud and bin/bluerelay
 test: ## run every check and test; STEPS="vet tests" runs only these
 	@scripts/test.sh $(STEPS)
 
-bench: ## run the benchmarks
+bench: ## run the benchmarks of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...
 
 darwin: ## build both programs for macOS into dist; DARWIN_ARCHS="arm64 amd64" for both kinds of Mac

@@ -162,6 +162,25 @@ func BenchmarkInboundToWebhook(b *testing.B) {
 	report(b, took)
 }
 
+// BenchmarkImport is how fast `bluerelay import` brings messages of the past into a
+// cloud on the same machine, from the start of the program to its end.
+func BenchmarkImport(b *testing.B) {
+	const rows = 100_000
+	var took time.Duration
+	for b.Loop() {
+		w := newWorld(b, 25)
+		writePast(b, w.mac.ChatDB(), rows)
+		w.pairAgain()
+		began := time.Now()
+		if done := w.importSince("2024-01-01"); done.New < rows-10 {
+			b.Fatalf("%+v", done)
+		}
+		took += time.Since(began)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(rows*b.N)/took.Seconds(), "messages/s")
+}
+
 func mustExec(b *testing.B, db *sql.DB, query string) {
 	b.Helper()
 	if _, err := db.Exec(query); err != nil {

@@ -251,6 +251,7 @@ type message struct {
 	Direction    string `json:"direction"`
 	ErrorCode    string `json:"error_code"`
 	ErrorMessage string `json:"error_message"`
+	CreatedAt    string `json:"created_at"`
 	DeliveredAt  string `json:"delivered_at"`
 	ReadAt       string `json:"read_at"`
 }
