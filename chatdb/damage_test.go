@@ -44,6 +44,10 @@ func TestDamagedPages(t *testing.T) {
 			t.Errorf("%d: guid %q, %d bytes, damage %v", i, m.GUID, len(m.Text), m.Damage)
 		}
 	}
+	states, err := db.States(t.Context(), []int64{20, 21, 22})
+	if err != nil || len(states) != 2 {
+		t.Errorf("%d states, %v", len(states), err)
+	}
 	rows, err := db.Rows(t.Context(), []int64{20, 21, 22})
 	if err != nil || len(rows) != 3 || rows[1].Damage == nil || rows[0].Damage != nil {
 		t.Errorf("%d rows, %v", len(rows), err)

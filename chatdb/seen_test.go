@@ -86,3 +86,35 @@ func TestErrorName(t *testing.T) {
 		}
 	}
 }
+
+// What comes later than an inbound row, and what its sender does to it.
+func TestDiffInbound(t *testing.T) {
+	chat := &chatdb.Chat{GUID: "any;-;+15551230001", Style: 45}
+	bare := chatdb.Message{Handle: "+15551230001", Service: "iMessage"}
+	seen := chatdb.First(bare)
+	step := func(name string, change func(*chatdb.Message), want ...string) {
+		t.Helper()
+		change(&bare)
+		var got []string
+		changes, next := chatdb.Diff(seen, bare)
+		for _, c := range changes {
+			got = append(got, c.ID("G"))
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		if again, same := chatdb.Diff(next, bare); len(again) != 0 || same != next {
+			t.Errorf("%s: the same row again gives %+v", name, again)
+		}
+		seen = next
+	}
+	step("read by the owner", func(m *chatdb.Message) { m.Read, m.DateRead = true, at(5) })
+	step("chat and text", func(m *chatdb.Message) { m.Chat, m.HasBody, m.Text = chat, true, "a" }, "G:joined:0", "G:body:0")
+	step("deleted by the owner", func(m *chatdb.Message) { m.Deleted = true })
+	step("edited", func(m *chatdb.Message) { m.Revision, m.DateEdited = 1, at(6) }, "G:edited:1")
+	step("edited twice, and a part taken back", func(m *chatdb.Message) { m.Revision, m.Unsent = 3, []int{1} }, "G:edited:3", "G:unsent:1")
+	step("the rest taken back", func(m *chatdb.Message) { m.Unsent, m.Retracted, m.HasBody, m.Text = []int{0, 1}, true, false, "" }, "G:unsent:3")
+	if fresh, _ := chatdb.Diff(chatdb.First(bare), bare); len(fresh) != 0 {
+		t.Errorf("a row that is given as it is has changed: %+v", fresh)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"bluerelay/cli"
@@ -28,11 +29,11 @@ func TestProgressLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := ""
+	var want strings.Builder
 	for i := 1; i <= 10; i++ {
-		want += fmt.Sprintf("%d %%  %d of 1000\n", 10*i, 100*i)
+		fmt.Fprintf(&want, "%d %%  %d of 1000\n", 10*i, 100*i)
 	}
-	if string(data) != want {
+	if string(data) != want.String() {
 		t.Errorf("%s", data)
 	}
 }

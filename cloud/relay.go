@@ -16,7 +16,7 @@ import (
 	"bluerelay/wire"
 )
 
-// RelayRoutes registers what relays call: pairing, the socket, and files.
+// RelayRoutes registers what relays call: pairing, the socket, files, and messages of the past.
 func (s *Service) RelayRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
 	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
@@ -124,10 +124,9 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 // callingRelay finds the relay whose credential a request carries. Where there is
 // none, the request has been answered.
 func (s *Service) callingRelay(w http.ResponseWriter, r *http.Request) (store.Relay, bool) {
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
-	if !ok || errors.Is(err, store.ErrNotFound) {
-		http.Error(w, "this relay is not paired, or was revoked", http.StatusUnauthorized)
+	relay, err := s.relayOf(r)
+	if e, ok := errors.AsType[*refused](err); ok {
+		http.Error(w, e.text, e.status)
 		return store.Relay{}, false
 	}
 	if err != nil {

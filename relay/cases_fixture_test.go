@@ -28,6 +28,7 @@ type story struct {
 func newStory(t testing.TB) *story {
 	t.Helper()
 	s := &story{messages: newMessages(t), j: newJournal(t)}
+	s.exec("CREATE INDEX chat_message_join_idx_message_id_only ON chat_message_join (message_id)") // Apple's own
 	s.restart()
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -342,14 +343,14 @@ func TestConverter(t *testing.T) {
 			f.ends(t, uploadStored)
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			got := ""
+			var got strings.Builder
 			for key, as := range f.whole {
 				if key != "A/" {
-					got += key + " " + string(f.files[key]) + " " + as
+					got.WriteString(key + " " + string(f.files[key]) + " " + as)
 				}
 			}
-			if got != c.want {
-				t.Errorf("the copy is %q, want %q", got, c.want)
+			if got.String() != c.want {
+				t.Errorf("the copy is %q, want %q", got.String(), c.want)
 			}
 			if !bytes.Equal(f.files["A/"], sample) {
 				t.Error("the original is not there")

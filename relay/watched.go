@@ -45,7 +45,10 @@ func (o *observer) judgeWatched(ctx context.Context, f *finding, w watchedRow, m
 		// Messages has made an own row of it: it may be that of a send.
 		w.until = now
 		f.watches = append(f.watches, w)
-		_, err := o.judgeOwn(ctx, f, m, now, now)
+		settled, err := o.judgeOwn(ctx, f, m, now, now)
+		if err == nil && !settled {
+			f.wait = append(f.wait, m.RowID)
+		}
 		return err
 	}
 	if !w.own {
