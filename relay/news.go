@@ -14,6 +14,10 @@ const (
 	// the thousand is months old, and new to nobody.
 	late = 24 * time.Hour
 
+	// skew is how far before the pairing a row above the pairing's mark may be dated:
+	// its date is by the sender's clock, not by this Mac's.
+	skew = 10 * time.Minute
+
 	// gap is how long chat.db is not looked at before that counts as down time: the
 	// Mac slept, or the daemon did not run. What came meanwhile is news however old.
 	gap = 5 * time.Minute
@@ -37,7 +41,7 @@ func (c cursor) news(now time.Time) time.Time {
 	if now.UnixMilli()-c.Up < catchUp.Milliseconds() {
 		since = min(since, c.Down)
 	}
-	return time.UnixMilli(max(c.Floor, since-late.Milliseconds()))
+	return time.UnixMilli(max(c.Floor-skew.Milliseconds(), since-late.Milliseconds()))
 }
 
 // history tells whether a row that is new here is an old message: iCloud gives them

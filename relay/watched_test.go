@@ -78,7 +78,7 @@ func TestDownTime(t *testing.T) {
 	}
 	check(at(slept+2*time.Hour), at(slept+2*time.Hour-late))
 	c.Floor = at(slept).UnixMilli()
-	check(at(slept+2*time.Hour), at(slept))
+	check(at(slept+2*time.Hour), at(slept-skew))
 }
 
 // Ten thousand rows in one commit are told in their order, each once.
