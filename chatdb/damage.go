@@ -52,3 +52,16 @@ func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) ([]Message, e
 	}
 	return nil, nil
 }
+
+// findEach finds messages one by one and leaves out those that cannot be read.
+func (db *DB) findEach(ctx context.Context, guids []string) ([]Message, error) {
+	var all []Message
+	for _, guid := range guids {
+		found, err := db.messages(ctx, "find messages", queryGUIDs, args(jsonList([]string{guid})))
+		if err != nil && !damaged(err) {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}

@@ -52,4 +52,8 @@ func TestDamagedPages(t *testing.T) {
 	if err != nil || len(rows) != 3 || rows[1].Damage == nil || rows[0].Damage != nil {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
+	named, err := db.FindGUIDs(t.Context(), []string{"m-19", "m-20", "m-21"})
+	if err != nil || len(named) != 2 {
+		t.Errorf("%d rows by guid, %v", len(named), err)
+	}
 }

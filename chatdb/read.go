@@ -71,12 +71,15 @@ func (db *DB) Dated(ctx context.Context, date time.Time, limit int) ([]Message, 
 }
 
 // FindGUIDs gives the messages with these guids in the order of ROWID; those
-// that do not exist are left out.
+// that do not exist, or lie on damaged pages, are left out.
 func (db *DB) FindGUIDs(ctx context.Context, guids []string) ([]Message, error) {
 	guids = slices.Compact(slices.Sorted(slices.Values(guids)))
 	var all []Message
 	for part := range slices.Chunk(guids, chunk) {
 		found, err := db.messages(ctx, "find messages", queryGUIDs, args(jsonList(part)))
+		if damaged(err) {
+			found, err = db.findEach(ctx, part)
+		}
 		if err != nil {
 			return nil, err
 		}
