@@ -54,12 +54,15 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []
 		if err != nil {
 			return err
 		}
-		keep := h.Install
-		if in.RelayID != s.relay.ID || in.RetiredAt != 0 || h.JournalHigh < in.LastSeq {
-			refused = &closing{wire.CloseJournal, "the journal of this Mac is an old copy: pair it again"}
-			keep = ""
+		if in.RelayID != s.relay.ID || in.RetiredAt != 0 {
+			refused = errOldJournal
+			return nil
 		}
-		gone, err := tx.RetireInstalls(s.relay.ID, keep, now.UnixMilli())
+		if h.JournalHigh < in.LastSeq {
+			refused = errOldJournal
+			return s.disown(tx, in, now)
+		}
+		gone, err := tx.RetireInstalls(s.relay.ID, h.Install, now.UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -67,9 +70,6 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []
 			if err := s.lost(tx, id, s.line.ID, now); err != nil {
 				return err
 			}
-		}
-		if refused != nil {
-			return nil
 		}
 		acked, s.install = in.LastSeq, h.Install
 		s.describe(h, now)
@@ -87,6 +87,20 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []
 		err = refused
 	}
 	return acked, held, err
+}
+
+// disown retires an install of which there are two journals: nobody can tell any
+// more what it has done. A session that runs on the other one ends too, before
+// anything else is assigned to it.
+func (s *session) disown(tx *store.Tx, in store.Install, now time.Time) error {
+	if err := tx.RetireInstall(in.ID, now.UnixMilli()); err != nil {
+		return err
+	}
+	if other := s.hub.serving(s.line.PhoneNumber); other != nil && other.install == in.ID {
+		s.hub.leave(other)
+		other.cancel(errOldJournal)
+	}
+	return s.lost(tx, in.ID, s.line.ID, now)
 }
 
 // takeOver makes the session the line's. It happens inside the transaction that

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"bluerelay/cloud/store"
+	"bluerelay/wire"
 )
 
 // Config says how a Service behaves. Zero values mean the defaults.
@@ -151,6 +152,14 @@ func (s *Service) giveUpUnknown(ctx context.Context) error {
 	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		for _, m := range old {
+			// Evidence may have come since the list was read.
+			m, err := tx.Message(tx.Context(), m.AccountID, m.ID)
+			if err != nil {
+				return err
+			}
+			if m.Status != wire.StatusUnknown {
+				continue
+			}
 			if err := s.advance(tx, unknownStep(m, now)); err != nil {
 				return err
 			}

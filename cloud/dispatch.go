@@ -32,6 +32,7 @@ const (
 	inFlight       = 64 // deliveries at a time
 	perWebhook     = 4  // of them to one webhook, so that a slow one costs others nothing
 	maxAnswer      = 64 << 10
+	recordPause    = 5 * time.Second // after an attempt that could not be written down
 )
 
 // dispatcher posts deliveries whose time has come. The table is the queue: what is
@@ -92,7 +93,15 @@ func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
 		}
 		posts.Go(func() {
 			// A post in hand is finished and written down also while stopping.
-			d.deliver(context.WithoutCancel(ctx), one)
+			if err := d.deliver(context.WithoutCancel(ctx), one); err != nil {
+				d.log.Error("webhook.not_recorded", "delivery", one.ID, "error", err.Error())
+				// It is still due. Without a pause it would be posted again and again
+				// for as long as the database cannot be used.
+				select {
+				case <-ctx.Done():
+				case <-time.After(recordPause):
+				}
+			}
 			d.give(one)
 			d.ring()
 		})
@@ -137,10 +146,13 @@ func (d *dispatcher) give(one store.Delivery) {
 }
 
 // deliver makes one attempt and writes down how it went.
-func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) {
+func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	hook, err := d.store.Webhook(ctx, one.AccountID, one.WebhookID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // removed meanwhile, and its deliveries with it
+	}
 	if err != nil {
-		return // removed meanwhile, and its deliveries with it
+		return err
 	}
 	began := time.Now()
 	one.Attempt++
@@ -159,9 +171,10 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) {
 	d.log.Info("webhook.attempt", "delivery", one.ID, "event", one.EventType, "attempt", one.Attempt,
 		"state", one.State, "status", one.Response, "problem", one.Problem, "ms", now.Sub(began).Milliseconds())
 	err = d.store.Write(ctx, func(tx *store.Tx) error { return tx.FinishDelivery(one) })
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		d.log.Error("webhook.not_recorded", "delivery", one.ID, "error", err.Error())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
 	}
+	return err
 }
 
 // post sends the bytes once. The problem is a category: a raw error would tell a

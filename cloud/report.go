@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"errors"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -27,6 +28,9 @@ func (s *Service) apply(tx *store.Tx, relay store.Relay, line store.Line, instal
 		return s.tapped(tx, line, r, now)
 	}
 	m, err := s.subject(tx, relay, r)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err // not acknowledged: it comes again
+	}
 	if err != nil || m.LineID != relay.LineID {
 		// Not ours to change, or gone: a database restored from a copy may be older
 		// than the relay's journal.

@@ -53,6 +53,7 @@ func (c *closing) Error() string { return c.text }
 // Reasons that arise in more than one place.
 var (
 	errUnpaired   = &closing{wire.CloseRevoked, "this Mac is no longer paired with its number"}
+	errOldJournal = &closing{wire.CloseJournal, "the journal of this Mac is an old copy: pair it again"}
 	errSuperseded = &closing{wire.CloseSuperseded, "a newer connection of this Mac has taken over"}
 )
 
@@ -101,6 +102,15 @@ func (s *session) setHealth(h wire.Health) {
 func (s *session) current(tx *store.Tx) error {
 	line, err := tx.Line(tx.Context(), s.relay.LineID)
 	if err == nil && line.RelayID == s.relay.ID {
+		if s.install != "" {
+			in, err := tx.Install(tx.Context(), s.install)
+			if err != nil {
+				return err
+			}
+			if in.RetiredAt != 0 {
+				return errOldJournal
+			}
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.line = line

@@ -174,7 +174,6 @@ func (l *link) readLoop(ctx context.Context) error {
 		l.extend()
 		return l.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeTimeout))
 	})
-	var deleted time.Time
 	for {
 		f, err := l.read()
 		if err != nil {
@@ -186,13 +185,6 @@ func (l *link) readLoop(ctx context.Context) error {
 				return err
 			}
 		case wire.TypeAck:
-			// Deleting costs a commit and can wait: the next hello tells where to go on.
-			if time.Since(deleted) >= sweep {
-				if err := l.journal.acked(ctx, f.Ack.Seq); err != nil {
-					return err
-				}
-				deleted = time.Now()
-			}
 			select { // only the latest counts
 			case <-l.ack:
 			default:
@@ -216,10 +208,11 @@ func (l *link) order(ctx context.Context, o wire.Send) error {
 		l.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
 		return err
 	}
+	// An idle sender arms at once and reports both together; a busy one may be busy
+	// for a while.
+	idle := l.idle.Load()
 	ring(l.sendBell)
-	if !l.idle.Load() {
-		// An idle sender arms at once and reports both with one frame's work; a busy
-		// one may be busy for a while.
+	if !idle {
 		ring(l.outboxBell)
 	}
 	return nil
@@ -228,6 +221,7 @@ func (l *link) order(ctx context.Context, o wire.Send) error {
 // writeLoop sends the outbox and the relay's health, each time they change.
 func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) error {
 	sent := acked
+	var tidy <-chan time.Time
 	for {
 		if now := l.health.now(); now != told {
 			if err := l.write(wire.Frame{Type: wire.TypeHealth, Health: &now}); err != nil {
@@ -259,6 +253,16 @@ func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) err
 		case <-l.health.changed:
 		case n := <-l.ack:
 			acked = max(acked, n)
+			if tidy == nil {
+				// Deleting costs a commit, which a message on its way must not wait for:
+				// the next hello tells where to go on.
+				tidy = time.After(sweep)
+			}
+		case <-tidy:
+			if err := l.journal.acked(ctx, acked); err != nil {
+				return err
+			}
+			tidy = nil
 		}
 	}
 }

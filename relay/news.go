@@ -12,7 +12,7 @@ const (
 	// late is how old a message may be when its row appears and still be news: the
 	// sender's phone was offline, or its clock is wrong. What iCloud brings back by
 	// the thousand is months old, and new to nobody.
-	late = 24 * time.Hour
+	late = 7 * 24 * time.Hour
 
 	// skew is how far before the pairing a row above the pairing's mark may be dated:
 	// its date is by the sender's clock, not by this Mac's.

@@ -189,10 +189,15 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 		c.Mark = chatdb.Mark{RowID: first - 1}
 		o.log.Warn("chatdb.replaced")
 	}
+	// The same rows under another device number, as after a restart, are waited for
+	// as before.
+	moved := !there || guid != c.GUID
 	c.File = o.db.File()
 	return o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM waiting"); err != nil {
-			return err
+		if moved {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM waiting"); err != nil {
+				return err
+			}
 		}
 		return setCursor(ctx, tx, *c)
 	})

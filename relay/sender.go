@@ -17,6 +17,7 @@ type sender struct {
 	script  applescript.Sender
 	trouble int       // failures in a row that paused the queue
 	resume  time.Time // when to look again while paused; zero when not
+	unclear bool      // a send was armed and its end could not be written down
 }
 
 // run first settles what an earlier daemon left in the middle, then sends until ctx
@@ -55,7 +56,7 @@ func (s *sender) recoverLeft(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.conclude(&one, o, false); err != nil {
+		if err := s.conclude(&one, o, one.kind == applescript.Chat); err != nil {
 			return err
 		}
 	}
@@ -64,10 +65,19 @@ func (s *sender) recoverLeft(ctx context.Context) error {
 
 // step does one piece of work and says whether there was any.
 func (s *sender) step(ctx context.Context) (bool, error) {
-	if _, err := s.journal.settle(ctx, time.Now()); err != nil {
+	if s.unclear {
+		if err := s.recoverLeft(ctx); err != nil {
+			return false, err
+		}
+		s.unclear = false
+	}
+	settled, err := s.journal.settle(ctx, time.Now())
+	if err != nil {
 		return false, err
 	}
-	ring(s.outboxBell)
+	if settled > 0 {
+		ring(s.outboxBell)
+	}
 	if !s.resume.IsZero() {
 		if time.Now().Before(s.resume) {
 			return false, nil
@@ -110,6 +120,7 @@ func (s *sender) stumble(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
+	ring(s.outboxBell)                // what was received is reported though it cannot be armed
 	if !errors.Is(err, errNoChatDB) { // the observer has said so already
 		s.log.Error("send.stopped", "error", err.Error())
 	}
@@ -136,6 +147,7 @@ func (s *sender) send(ctx context.Context, one *send) error {
 	}
 	s.health.set(wire.ProblemDisk, "")
 	ring(s.outboxBell)
+	s.unclear = true // until its end is in the journal
 	patient, done := s.patient(ctx)
 	defer done()
 	o, err := s.script.Send(patient, one.message, one.attempt, req)
@@ -149,7 +161,11 @@ func (s *sender) send(ctx context.Context, one *send) error {
 	if err != nil {
 		return fmt.Errorf("run osascript: %w", err)
 	}
-	return s.conclude(one, o, req.Kind == applescript.Chat)
+	if err := s.conclude(one, o, req.Kind == applescript.Chat); err != nil {
+		return err
+	}
+	s.unclear = false
+	return nil
 }
 
 // patient is a context that outlives ctx by the drain time, so that a stop lets
@@ -230,6 +246,10 @@ func (s *sender) probe(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if o.Effect == applescript.NoEffect {
+		if _, known := problemOf(o.Reason); !known {
+			// Whatever it is, Messages does not answer a harmless question.
+			o.Reason = applescript.NotRunning
+		}
 		s.pauseFor(o)
 		return false, nil
 	}

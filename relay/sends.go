@@ -39,8 +39,9 @@ type send struct {
 	seq     int64
 	handle  string
 	service string
-	text    string // emptied once a row is bound or nothing can have been sent
-	noChat  bool   // an earlier attempt found that the chat's guid does not work
+	text    string           // emptied once a row is bound or nothing can have been sent
+	kind    applescript.Kind // how the target was named when it was armed
+	noChat  bool             // an earlier attempt found that the chat's guid does not work
 	mark    chatdb.Mark
 	armedAt time.Time
 	endedAt time.Time
@@ -50,14 +51,14 @@ type send struct {
 	seen    chatdb.Seen
 }
 
-const sendColumns = "message, attempt, state, seq, handle, service, text, no_chat, mark_rowid, mark_guid, mark_file, armed_at, ended_at, fault, COALESCE(guid, ''), rowid_, seen"
+const sendColumns = "message, attempt, state, seq, handle, service, text, no_chat, mark_rowid, mark_guid, mark_file, armed_at, ended_at, fault, COALESCE(guid, ''), rowid_, seen, kind"
 
 func scanSend(row interface{ Scan(...any) error }) (send, error) {
 	var s send
 	var armed, ended int64
 	var fault, seen string
 	err := row.Scan(&s.message, &s.attempt, &s.state, &s.seq, &s.handle, &s.service, &s.text, &s.noChat,
-		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &fault, &s.guid, &s.rowid, &seen)
+		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &fault, &s.guid, &s.rowid, &seen, &s.kind)
 	if err != nil {
 		return s, err
 	}
@@ -98,9 +99,9 @@ func (j *journal) querySends(ctx context.Context, where string, args ...any) ([]
 // errStale says that an order belongs to an attempt that is over.
 var errStale = errors.New("the order belongs to another attempt than the journal's")
 
-// receive writes an order down. An order that is already there is no error and
-// changes nothing: what became of it is in the outbox or was acknowledged. A new
-// attempt is taken only where the former provably had no effect.
+// receive writes an order down. An order that is already there changes nothing; what
+// has become of it is reported again. A new attempt is taken only where the former
+// provably had no effect.
 func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error {
 	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var attempt int
@@ -112,10 +113,12 @@ func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error
 				o.Message, o.Attempt, stateReceived, o.Seq, o.To, o.Service, o.Text)
 		case err != nil:
 		case o.Attempt == attempt:
-			return nil
+			return answerKnown(ctx, tx, o, now)
 		case o.Attempt > attempt && state == stateNoSend:
 			_, err = tx.ExecContext(ctx, "UPDATE sends SET attempt = ?, state = ?, text = ?, fault = '' WHERE message = ?",
 				o.Attempt, stateReceived, o.Text, o.Message)
+		case state == stateObserved || state == stateUnknown || state == stateNoSend:
+			return answerKnown(ctx, tx, o, now)
 		default:
 			return errStale
 		}
@@ -124,6 +127,36 @@ func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error
 		}
 		return addReport(ctx, tx, wire.Report{Kind: wire.Accepted, At: now.UnixMilli(), Message: o.Message, Attempt: o.Attempt})
 	})
+}
+
+// answerKnown reports again what has become of a message that is ordered though the
+// journal knows it: the cloud may have lost what it was told, with a database
+// restored from a copy. Of one that is still on its way nothing is to be said.
+func answerKnown(ctx context.Context, tx *sql.Tx, o wire.Send, now time.Time) error {
+	s, err := scanSend(tx.QueryRowContext(ctx, "SELECT "+sendColumns+" FROM sends WHERE message = ?", o.Message))
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	r := wire.Report{At: now.UnixMilli(), Message: s.message, Attempt: o.Attempt, GUID: s.guid, Fault: s.fault}
+	switch {
+	case s.state == stateUnknown:
+		r.Kind = wire.Unknown
+	case s.state == stateNoSend:
+		r.Kind, r.Again = wire.NoSend, true
+	case s.state != stateObserved:
+		return nil
+	case s.seen.Error != 0:
+		r.Kind, r.Fault = wire.Failed, &wire.Fault{Code: "messages_error", Number: s.seen.Error, Text: failureSentence(s.seen.Error)}
+	case s.seen.Read:
+		r.Kind, r.Fault = wire.Read, nil
+	case s.seen.Delivered:
+		r.Kind, r.Fault = wire.Delivered, nil
+	case s.seen.Sent:
+		r.Kind, r.Fault = wire.Sent, nil
+	default:
+		return nil // the row has not said anything yet
+	}
+	return addReport(ctx, tx, r)
 }
 
 // next is the oldest order that was not begun, or nil.

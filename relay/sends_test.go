@@ -90,17 +90,26 @@ func TestReceiveAgain(t *testing.T) {
 				clearOutbox(t, j)
 				before := sendIn(t, j, "msg_1")
 				err := j.receive(t.Context(), order("msg_1", attempt, alice, "a"), noon)
+				var again []string // what the cloud is told once more
+				if state == stateUnknown || state == stateNoSend {
+					again = []string{fmt.Sprintf("%s msg_1 %d", state, attempt)}
+				}
 				switch after := sendIn(t, j, "msg_1"); {
 				case attempt == 1:
 					if err != nil || !reflect.DeepEqual(before, after) {
 						t.Errorf("the same order changed %+v into %+v, %v", before, after, err)
 					}
-					wantReports(t, j)
+					wantReports(t, j, again...)
 				case attempt > 1 && state == stateNoSend:
 					if err != nil || after.state != stateReceived || after.attempt != attempt || after.text != "a" || !after.noChat || after.fault != nil {
 						t.Errorf("the next attempt is %+v, %v", after, err)
 					}
 					wantReports(t, j, fmt.Sprintf("accepted msg_1 %d", attempt))
+				case state == stateObserved || state == stateUnknown || state == stateNoSend:
+					if err != nil || !reflect.DeepEqual(before, after) {
+						t.Errorf("an order that came too late changed %+v into %+v, %v", before, after, err)
+					}
+					wantReports(t, j, again...)
 				default:
 					if !errors.Is(err, errStale) || !reflect.DeepEqual(before, after) {
 						t.Errorf("a stale order changed %+v into %+v, %v", before, after, err)

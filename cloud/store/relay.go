@@ -102,6 +102,11 @@ func (tx *Tx) RetireInstalls(relayID, keep string, at int64) ([]string, error) {
 	return collect(tx.ctx, tx.reader, scanString, "UPDATE installs SET retired_at = $1 WHERE relay_id = $2 AND id <> $3 AND retired_at = 0 RETURNING id", at, relayID, keep)
 }
 
+// RetireInstall ends one install.
+func (tx *Tx) RetireInstall(id string, at int64) error {
+	return tx.one("UPDATE installs SET retired_at = $1 WHERE id = $2 AND retired_at = 0", at, id)
+}
+
 // AdvanceInstall notes the highest report that is committed. It never goes back.
 func (tx *Tx) AdvanceInstall(id string, seq int64) error {
 	_, err := tx.stmts.exec(tx.ctx, "UPDATE installs SET last_seq = $1 WHERE id = $2 AND last_seq < $1", seq, id)
