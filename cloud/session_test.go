@@ -192,6 +192,19 @@ func TestJournalOfYesterdayIsRefused(t *testing.T) {
 	if got := w.events(); !slices.Equal(got, []string{"message.unknown"}) {
 		t.Errorf("%v", got)
 	}
+	// Which of the two journals is the true one nobody knows: the live one ends too,
+	// and gets nothing more; the line goes on with the next pairing.
+	if code := m.closed(); code != wire.CloseJournal {
+		t.Errorf("the other journal's connection was closed with %d", code)
+	}
+	later := w.send("+14155550002")
+	if got := w.message(later); got.InstallID != "" {
+		t.Errorf("a message was given to a dead install: %+v", got)
+	}
+	secret = w.paired(w.line)
+	if o := w.connect(secret, hello("ins_c", 0)).order(); o.Message != later {
+		t.Errorf("the next Mac got %+v", o)
+	}
 	// An install of another Mac is none of this one's.
 	foreign := w.connect(w.paired(w.addLine(w.who, "+14155550000")), hello("ins_b", 0))
 	stolen, _ := w.dial(secret, nil)

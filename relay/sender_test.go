@@ -1,0 +1,67 @@
+package relay
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bluerelay/applescript"
+	"bluerelay/wire"
+)
+
+// newSender is a sender whose osascript is that shell script.
+func newSender(t testing.TB, script string) *sender {
+	program := filepath.Join(t.TempDir(), "osascript")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\ncat >/dev/null\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t),
+		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1)}
+	r.cfg.defaults()
+	return &sender{Relay: r, script: applescript.Sender{Osascript: program, Dir: t.TempDir()}}
+}
+
+// A probe that fails in a way nobody foresaw pauses the queue like any other, with a
+// pause that grows.
+func TestProbeFailsSomehow(t *testing.T) {
+	t.Parallel()
+	s := newSender(t, "echo '0:1: execution error: Messages does not understand. (-1708)' >&2; exit 1")
+	s.pauseFor(applescript.Outcome{Effect: applescript.NoEffect, Reason: applescript.Denied})
+	before := time.Now()
+	for range 2 {
+		s.resume = time.Time{}.Add(1) // due
+		if _, err := s.probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !s.resume.After(before.Add(s.cfg.Retry)) {
+		t.Errorf("the next look is due at %v", s.resume)
+	}
+	if h := s.health.now(); h.Ready || h.Code != wire.ProblemMessages || h.Reason == "" {
+		t.Errorf("%+v", h)
+	}
+	working := newSender(t, "exit 0")
+	working.Relay, working.resume = s.Relay, s.resume
+	if _, err := working.probe(t.Context()); err != nil || !working.resume.IsZero() || !s.health.now().Ready {
+		t.Errorf("after an answer: %v, %+v", err, s.health.now())
+	}
+}
+
+// The end of a send that could not be written down is learned from the shim's files
+// before anything else is done, without a restart.
+func TestUnclearSendIsRecovered(t *testing.T) {
+	t.Parallel()
+	s := newSender(t, "exit 0")
+	inState(t, s.journal, stateArmed)
+	s.unclear = true
+	if _, err := s.step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// No marker is there: provably nothing was started.
+	wantState(t, s.journal, "msg_1", stateNoSend)
+	if s.unclear {
+		t.Error("it is still unclear")
+	}
+}
