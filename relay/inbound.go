@@ -15,6 +15,9 @@ import (
 // are there; first is when the row was seen first. It returns false where the row
 // has to be looked at again.
 func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
+	if m.Handle == "" && m.Chat != nil && !m.Chat.Group() {
+		m.Handle = m.Chat.Identifier // a clean-up took the handle; a chat of two names it too
+	}
 	if old, err := o.history(ctx, m, now); old || err != nil {
 		return err == nil, err
 	}
