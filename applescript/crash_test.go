@@ -212,6 +212,9 @@ func TestSendGivenUp(t *testing.T) {
 			sending.Wait()
 			s.busy()
 			s.allow("go")
+			if err := s.sender.Close(); err != nil { // its spare shim ends with a daemon
+				t.Fatal(err)
+			}
 			s.sender = applescript.Sender{Dir: s.sender.Dir} // another daemon, which needs nothing but the files
 			if o := s.recover(); o != tt.want {
 				t.Errorf("got %+v, want %+v", o, tt.want)
@@ -226,7 +229,7 @@ func TestSendGivenUp(t *testing.T) {
 func TestDaemonKilled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, marker, touch("runs"), waitFor("go"), ends(0))
-	order, err := json.Marshal(daemonOrder{s.sender, "msg_1", 1, text("hello")})
+	order, err := json.Marshal(daemonOrder{&s.sender, "msg_1", 1, text("hello")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,6 +314,9 @@ func TestForget(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, marker, ends(0))
 	s.send(text("hello"))
+	if err := s.sender.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if files := s.files(); len(files) != 4 {
 		t.Errorf("a run left %q", files)
 	}

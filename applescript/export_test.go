@@ -17,3 +17,11 @@ func Judge(code int, deadline bool, stderr io.Reader) (Outcome, error) {
 	said, err := listen(stderr)
 	return classify(exit{code, deadline}, said), err
 }
+
+// Spare is the process id of the spare shim, 0 while there is none.
+func (s *Sender) Spare() int {
+	if s.spare == nil {
+		return 0
+	}
+	return s.spare.cmd.Process.Pid
+}

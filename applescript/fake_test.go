@@ -232,7 +232,7 @@ func startGrandchild() error {
 
 // daemonOrder is what a daemon that is to be killed does.
 type daemonOrder struct {
-	Sender  applescript.Sender
+	Sender  *applescript.Sender
 	ID      string
 	Attempt int
 	Request applescript.Request
@@ -276,6 +276,11 @@ func newStage(t testing.TB, steps ...step) *stage {
 		t.Fatal(err)
 	}
 	s.sender = applescript.Sender{Osascript: program, Exe: exe, Dir: t.TempDir()}
+	t.Cleanup(func() {
+		if err := s.sender.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return s
 }
 

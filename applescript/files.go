@@ -65,8 +65,10 @@ func (r run) remove() error {
 // lock opens the lock file and takes it, or reports busy. The lock belongs to the
 // open file, so a child that inherits the file holds it as long as it lives,
 // whatever becomes of its parent.
-func (r run) lock() (f *os.File, busy bool, err error) {
-	f, err = os.OpenFile(r.path(lockExt), os.O_RDWR|os.O_CREATE, 0o600)
+func (r run) lock() (f *os.File, busy bool, err error) { return lockPath(r.path(lockExt)) }
+
+func lockPath(path string) (f *os.File, busy bool, err error) {
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
 	}
@@ -78,7 +80,7 @@ func (r run) lock() (f *os.File, busy bool, err error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, true, nil
 	}
-	return nil, false, fmt.Errorf("lock %s: %w", r.path(lockExt), err)
+	return nil, false, fmt.Errorf("lock %s: %w", path, err)
 }
 
 // release gives a lock back that no child is to hold. Closing the file alone would

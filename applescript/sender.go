@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"syscall"
+	"sync"
 	"time"
 )
 
@@ -28,6 +28,9 @@ type Sender struct {
 	Dir string
 	// Limit, where not zero, replaces the deadline of each send.
 	Limit time.Duration
+
+	mu    sync.Mutex
+	spare *spare // nil while there is none
 }
 
 // Send makes one attempt and waits for its end. When ctx ends first the run is left
@@ -45,24 +48,15 @@ func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) 
 	if err != nil {
 		return Outcome{Effect: NoEffect, Reason: BadRequest}, nil
 	}
-	lock, busy, err := r.lock()
-	if busy {
-		return Outcome{}, ErrRunning
+	o := order{Dir: s.Dir, ID: id, Attempt: attempt, Osascript: s.Osascript, Request: req, LimitMS: s.limit(req).Milliseconds(), Whole: true}
+	cmd := s.startSpare(r, o)
+	if cmd == nil {
+		if cmd, err = s.start(r, o); err != nil {
+			return s.notStarted(r, err)
+		}
 	}
-	if err != nil {
-		return Outcome{Effect: NoEffect, Reason: DiskTrouble}, nil
-	}
-	if marked, err := r.exists(markerExt); marked || err != nil {
-		defer release(lock)
-		return settled(r), nil // this attempt has been made
-	}
-	cmd, err := s.start(r, id, attempt, req, lock)
-	if err != nil {
-		release(lock)
-		return Outcome{Effect: NoEffect, Reason: CannotStart}, nil
-	}
-	// From here on the shim holds the lock; ours must go, or it would never be free.
-	lock.Close()
+	// So that the next one need not wait; this one is on its way.
+	_ = s.Warm()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -78,25 +72,63 @@ func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) 
 	}
 }
 
-func (s *Sender) start(r run, id string, attempt int, req Request, lock *os.File) (*exec.Cmd, error) {
-	limit := req.limit()
+func (s *Sender) limit(req Request) time.Duration {
 	if s.Limit > 0 {
-		limit = s.Limit
+		return s.Limit
 	}
-	data, err := json.Marshal(order{
-		Dir: s.Dir, ID: id, Attempt: attempt, Osascript: s.Osascript,
-		Request: req, LimitMS: limit.Milliseconds(), Whole: true,
-	})
+	return req.limit()
+}
+
+// Why a run was not started.
+var (
+	errMade  = errors.New("this attempt has been made")
+	errShim  = errors.New("the shim cannot be started")
+	errOrder = errors.New("the order cannot be written")
+)
+
+// start makes a shim for an order, unless the attempt has been made before. From
+// then on the shim holds the lock; ours must go, or it would never be free.
+func (s *Sender) start(r run, o order) (*exec.Cmd, error) {
+	lock, busy, err := r.lock()
+	if busy {
+		return nil, ErrRunning
+	}
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(s.Exe, ShimArg)
+	if marked, err := r.exists(markerExt); marked || err != nil {
+		release(lock)
+		return nil, errMade
+	}
+	data, err := json.Marshal(o)
+	if err != nil {
+		release(lock)
+		return nil, errOrder
+	}
+	cmd := s.shim(lock)
 	cmd.Stdin = bytes.NewReader(data)
-	cmd.ExtraFiles = []*os.File{lock}
-	// A session of its own: neither a Ctrl-C at the terminal nor launchd's clean-up
-	// of the daemon's process group may end a send in the middle.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		release(lock)
+		return nil, errShim
+	}
+	lock.Close()
+	return cmd, nil
+}
+
+// notStarted is the outcome where start failed: without effect, but for an attempt
+// that was made before.
+func (s *Sender) notStarted(r run, err error) (Outcome, error) {
+	switch {
+	case errors.Is(err, ErrRunning):
+		return Outcome{}, ErrRunning
+	case errors.Is(err, errMade):
+		return settled(r), nil
+	case errors.Is(err, errShim):
+		return Outcome{Effect: NoEffect, Reason: CannotStart}, nil
+	case errors.Is(err, errOrder):
+		return Outcome{Effect: NoEffect, Reason: BadRequest}, nil
+	}
+	return Outcome{Effect: NoEffect, Reason: DiskTrouble}, nil
 }
 
 // Recover tells the outcome of an attempt that an earlier daemon began. While the

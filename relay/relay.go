@@ -176,8 +176,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	others.Go(func() { errs[1] = (&link{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[3] = newUploader(r).run(outer); cancel() })
 	sendings.Go(func() {
-		script := applescript.Sender{Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit}
-		errs[2] = (&sender{Relay: r, script: script}).run(sending)
+		errs[2] = (&sender{Relay: r, script: applescript.Sender{
+			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit,
+		}}).run(sending)
 	})
 	sendings.Wait()
 	stop()

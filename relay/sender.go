@@ -24,6 +24,7 @@ type sender struct {
 // ends. It returns with the osascript in hand finished, or left to itself after the
 // drain time.
 func (s *sender) run(ctx context.Context) error {
+	defer s.script.Close()
 	if err := s.recoverLeft(ctx); err != nil {
 		return err
 	}
@@ -105,6 +106,7 @@ func (s *sender) rest(ctx context.Context) {
 	if !wake.IsZero() {
 		timer = time.After(time.Until(wake))
 	}
+	_ = s.script.Warm() // without a spare shim the next send only takes longer
 	s.idle.Store(s.resume.IsZero())
 	defer s.idle.Store(false)
 	select {
