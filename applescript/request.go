@@ -13,6 +13,8 @@
 // daemon may be killed at any instant; Recover later tells what happened from the
 // lock and the two files alone.
 //
+// Warm starts the next shim ahead; until it is given an order it does nothing.
+//
 // A Sender runs one osascript at a time: its methods must not be called
 // concurrently, and two Senders must not share a folder.
 package applescript

@@ -1,4 +1,4 @@
-// Package console is what people see in a browser: for now a page that says that the
+// Package console is what people see in a browser: a page that says that the
 // server runs, and the steps of pairing a Mac.
 //
 // It shows nothing of anybody's data and needs no login. Its handlers may be called
