@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -135,6 +136,27 @@ func (s *Service) callingRelay(w http.ResponseWriter, r *http.Request) (store.Re
 		return store.Relay{}, false
 	}
 	return relay, true
+}
+
+// relayOf is the relay whose credential the request shows, if it is its line's own.
+func (s *Service) relayOf(r *http.Request) (store.Relay, error) {
+	unknown := &refused{http.StatusUnauthorized, "this relay is not paired, or was revoked"}
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return store.Relay{}, unknown
+	}
+	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
+	if errors.Is(err, store.ErrNotFound) {
+		return relay, unknown
+	}
+	if err != nil {
+		return relay, fmt.Errorf("find the relay: %w", err)
+	}
+	line, err := s.store.Line(r.Context(), relay.LineID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && line.RelayID != relay.ID {
+		return relay, unknown
+	}
+	return relay, err
 }
 
 func (s *Service) serveRelay(conn *websocket.Conn, relay store.Relay) {

@@ -97,27 +97,6 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	return s.receiveFile(w, r, u, in)
 }
 
-// relayOf is the relay whose credential the request shows, if it is its line's own.
-func (s *Service) relayOf(r *http.Request) (store.Relay, error) {
-	unknown := &refused{http.StatusUnauthorized, "this relay is not paired, or was revoked"}
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return store.Relay{}, unknown
-	}
-	relay, err := s.store.RelayByHash(r.Context(), hashSecret(secret))
-	if errors.Is(err, store.ErrNotFound) {
-		return relay, unknown
-	}
-	if err != nil {
-		return relay, fmt.Errorf("find the relay: %w", err)
-	}
-	line, err := s.store.Line(r.Context(), relay.LineID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && line.RelayID != relay.ID {
-		return relay, unknown
-	}
-	return relay, err
-}
-
 // readUpload finds the file that a request is about. The message must be one of the
 // relay's own line; everything else does not exist for it.
 func (s *Service) readUpload(r *http.Request, q url.Values, relay store.Relay) (u upload, err error) {

@@ -180,7 +180,9 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 	if c.File == o.db.File() && (!there || guid == c.GUID) {
 		return nil
 	}
-	if !there || guid != c.GUID {
+	// The same rows under another device number, as after a restart, stay as they are.
+	moved := !there || guid != c.GUID
+	if moved {
 		c.Floor = max(c.Floor, c.Seen-overlap.Milliseconds())
 		first, err := o.db.FirstSince(ctx, time.UnixMilli(c.Floor))
 		if err != nil {
@@ -189,9 +191,6 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 		c.Mark = chatdb.Mark{RowID: first - 1}
 		o.log.Warn("chatdb.replaced")
 	}
-	// The same rows under another device number, as after a restart, are waited for
-	// as before.
-	moved := !there || guid != c.GUID
 	c.File = o.db.File()
 	return o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if moved {

@@ -47,10 +47,6 @@ func (s Status) From() []Status { return slices.Clone(from[s]) }
 // Follows says whether a message in state old may become s.
 func (s Status) Follows(old Status) bool { return slices.Contains(from[s], old) }
 
-// Settled says that a later message to the same conversation need not wait for
-// this one any more.
-func (s Status) Settled() bool { return !slices.Contains(begun, s) }
-
 // Status is the state that a report of this kind leads to; "" for the kinds that are
 // about something else than the state of one of our messages.
 func (k Kind) Status() Status {
