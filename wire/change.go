@@ -32,3 +32,12 @@ type Tapback struct {
 	Emoji   string `json:"emoji,omitempty"`
 	Removed bool   `json:"removed,omitempty"`
 }
+
+// Group is what happened to a group. The report's GUID is that of its own row.
+type Group struct {
+	Chat  string `json:"chat"`            // chat guid
+	Event string `json:"event"`           // joined, left, removed, renamed, photo_set, photo_removed
+	Who   string `json:"who,omitempty"`   // handle of who did it; empty where the owner did
+	Other string `json:"other,omitempty"` // handle of whom it was done to, of joined and removed
+	Name  string `json:"name,omitempty"`  // of renamed; empty where the name was taken away
+}

@@ -10,17 +10,21 @@ import (
 // yet is let through.
 func TestReportsAreComplete(t *testing.T) {
 	for report, whole := range map[string]bool{
-		`{"seq":1,"kind":"edited","guid":"g","change":{"version":1,"text":"x"}}`: true,
-		`{"seq":1,"kind":"edited","guid":"g"}`:                                   false,
-		`{"seq":1,"kind":"edited","change":{"version":1}}`:                       false,
-		`{"seq":1,"kind":"unsent","guid":"g","change":{"whole":true}}`:           true,
-		`{"seq":1,"kind":"tapback","guid":"g","tapback":{"target":"t"}}`:         true,
-		`{"seq":1,"kind":"tapback","guid":"g"}`:                                  false,
-		`{"seq":1,"kind":"typed","inbound":{"guid":"g"}}`:                        true,
-		`{"seq":1,"kind":"joined"}`:                                              false,
-		`{"seq":1,"kind":"delivered","guid":"g"}`:                                true,
-		`{"seq":1,"kind":"delivered"}`:                                           false,
-		`{"seq":1,"kind":"invented","guid":"g"}`:                                 true,
+		`{"seq":1,"kind":"edited","guid":"g","change":{"version":1,"text":"x"}}`:  true,
+		`{"seq":1,"kind":"edited","guid":"g"}`:                                    false,
+		`{"seq":1,"kind":"edited","change":{"version":1}}`:                        false,
+		`{"seq":1,"kind":"unsent","guid":"g","change":{"whole":true}}`:            true,
+		`{"seq":1,"kind":"tapback","guid":"g","tapback":{"target":"t"}}`:          true,
+		`{"seq":1,"kind":"tapback","guid":"g"}`:                                   false,
+		`{"seq":1,"kind":"group","guid":"g","group":{"chat":"c","event":"left"}}`: true,
+		`{"seq":1,"kind":"group","guid":"g"}`:                                     false,
+		`{"seq":1,"kind":"alarm","fault":{"code":"duplicate_row"}}`:               true,
+		`{"seq":1,"kind":"alarm"}`:                                                false,
+		`{"seq":1,"kind":"typed","inbound":{"guid":"g"}}`:                         true,
+		`{"seq":1,"kind":"joined"}`:                                               false,
+		`{"seq":1,"kind":"delivered","guid":"g"}`:                                 true,
+		`{"seq":1,"kind":"delivered"}`:                                            false,
+		`{"seq":1,"kind":"invented","guid":"g"}`:                                  true,
 	} {
 		f, err := wire.Decode([]byte(`{"t":"report","report":` + report + `}`))
 		if (err == nil) != whole {

@@ -37,8 +37,9 @@ var from = map[Status][]Status{
 	StatusFailed:    {Queued, StatusAccepted, StatusSending, StatusUnknown, StatusSent},
 	StatusDelivered: {Queued, StatusAccepted, StatusSending, StatusUnknown, StatusFailed, Canceled, Expired, StatusSent},
 	StatusRead:      {Queued, StatusAccepted, StatusSending, StatusUnknown, StatusFailed, Canceled, Expired, StatusSent, StatusDelivered},
-	Canceled:        {Queued},
-	Expired:         {Queued},
+	// From accepted only as the relay's own answer that it had not begun.
+	Canceled: {Queued, StatusAccepted},
+	Expired:  {Queued, StatusAccepted},
 }
 
 // From lists the states that s may follow. The slice is the caller's own.
@@ -53,7 +54,7 @@ func (k Kind) Status() Status {
 	switch k {
 	case NoSend:
 		return Queued
-	case Received, Typed, Joined, Edited, Unsent, Tapped:
+	case Received, Typed, Joined, Edited, Unsent, Tapped, Grouped, Alarm:
 		return ""
 	}
 	return Status(k)

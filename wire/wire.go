@@ -46,6 +46,11 @@ const (
 	TypeAck     Type = "ack"
 	TypeHealth  Type = "health"
 	TypeDrain   Type = "drain"
+	TypeCancel  Type = "cancel"
+	// TypeRelease asks the relay to give back what it has not begun, each with NoSend
+	// and FaultReleased, and to begin nothing more: another Mac takes its place. It has
+	// no body.
+	TypeRelease Type = "release"
 )
 
 // Frame is one message on the websocket: a type, and the member of that name.
@@ -58,6 +63,7 @@ type Frame struct {
 	Ack     *Ack     `json:"ack,omitempty"`
 	Health  *Health  `json:"health,omitempty"`
 	Drain   *Drain   `json:"drain,omitempty"`
+	Cancel  *Cancel  `json:"cancel,omitempty"`
 }
 
 // Hello is the relay's first frame.
@@ -82,16 +88,10 @@ type Welcome struct {
 	// committed; the relay repeats everything above it.
 	Acked int64  `json:"acked"`
 	Line  string `json:"line"` // the phone number this relay sends for, E.164
-}
-
-// Send orders one attempt at one message.
-type Send struct {
-	Message string `json:"message"` // msg_…
-	Attempt int    `json:"attempt"` // 1, 2, …: a new attempt only after NoSend for the former
-	Seq     int64  `json:"seq"`     // order within the line
-	To      string `json:"to"`      // handle: E.164 or lower-case address
-	Text    string `json:"text"`
-	Service string `json:"service"` // "iMessage"
+	// Retired says that another Mac has taken this one's place: it may report what it
+	// knows, and must begin nothing. Once its reports are acknowledged the cloud closes
+	// the connection with CloseRevoked.
+	Retired bool `json:"retired,omitempty"`
 }
 
 // Ack says that every report up to and including Seq is committed.
@@ -132,17 +132,19 @@ type Drain struct {
 const (
 	CloseProtocol   = 4400 // bad frame or protocol state: come back after a long pause
 	CloseRevoked    = 4401 // the credential is no longer valid: pair again
+	CloseNotYours   = 4403 // a report about a message of another line: come back after a long pause
 	CloseSuperseded = 4408 // a newer connection of the same relay has taken over
 	CloseJournal    = 4409 // the journal went back in time: pair again
 	CloseTooOld     = 4410 // the protocol of the relay is not spoken here: update
+	CloseSlow       = 4413 // the relay does not read what it is sent
 )
 
 // Kind says what a report is about.
 type Kind string
 
 // Kinds of reports. Those up to Failed are about one of our messages, or about a
-// typed one, which its GUID alone names; Received, Typed and Tapped bring something
-// new; the others are about a message that was brought before, named by its GUID.
+// typed one, which its GUID alone names; Received, Typed, Tapped, Grouped and Alarm bring
+// something new; the others are about a message that was brought before, named by its GUID.
 const (
 	Accepted  Kind = "accepted"  // the order is in the journal
 	Sending   Kind = "sending"   // about to be handed to Messages
@@ -158,6 +160,8 @@ const (
 	Unsent    Kind = "unsent"    // a message, or a part of it, was taken back
 	Joined    Kind = "joined"    // the chat of a message that was given without one
 	Tapped    Kind = "tapback"   // a tapback, or its withdrawal
+	Grouped   Kind = "group"     // a group has other members, another name or another picture
+	Alarm     Kind = "alarm"     // a row that must not be there: its Fault says which
 )
 
 // Report is one fact from the relay's journal.
@@ -169,13 +173,16 @@ type Report struct {
 	Attempt int    `json:"attempt,omitempty"`
 	GUID    string `json:"guid,omitempty"`    // Apple's, once a row is bound
 	Service string `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
-	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown and Failed
+	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown, Failed and Alarm
+	// Downgraded says that Messages sent it by SMS though iMessage was asked for.
+	Downgraded bool `json:"downgraded,omitempty"`
 	// Again says, with NoSend, that another attempt may succeed.
 	Again bool `json:"again,omitempty"`
 	// Inbound is the message of Received, Typed and Joined.
 	Inbound *Inbound `json:"inbound,omitempty"`
 	Change  *Change  `json:"change,omitempty"`  // of Edited and Unsent
 	Tapback *Tapback `json:"tapback,omitempty"` // of Tapped
+	Group   *Group   `json:"group,omitempty"`   // of Grouped
 }
 
 // Fault says why something did not happen, in the words of both a program and a
@@ -250,6 +257,8 @@ func (f Frame) complete() bool {
 		return f.Welcome != nil
 	case TypeSend:
 		return f.Send != nil && f.Send.Message != "" && f.Send.Attempt > 0
+	case TypeCancel:
+		return f.Cancel != nil && f.Cancel.Message != "" && f.Cancel.Attempt > 0
 	case TypeReport:
 		return f.Report != nil && f.Report.complete()
 	case TypeAck:
@@ -273,6 +282,10 @@ func (r Report) complete() bool {
 		return r.Change != nil && r.GUID != ""
 	case Tapped:
 		return r.Tapback != nil && r.GUID != ""
+	case Grouped:
+		return r.Group != nil && r.GUID != ""
+	case Alarm:
+		return r.Fault != nil
 	}
 	return r.Message != "" || r.GUID != ""
 }

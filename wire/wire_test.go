@@ -13,7 +13,9 @@ func TestFramesSurviveTheWay(t *testing.T) {
 	frames := []wire.Frame{
 		{Type: wire.TypeHello, Hello: &wire.Hello{Protocol: 1, Install: "i", JournalHigh: 7, Health: wire.Health{Code: wire.ProblemChatDB, Reason: "r"}}},
 		{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: 3, Line: "+14155559876"}},
-		{Type: wire.TypeSend, Send: &wire.Send{Message: "msg_1", Attempt: 2, Seq: 9, To: "+14155551234", Text: "a\x00\u2028<é>😀", Service: "iMessage"}},
+		{Type: wire.TypeSend, Send: &wire.Send{Message: "msg_1", Attempt: 2, Seq: 9, To: "+14155551234", Text: "a\x00\u2028<é>😀", Service: "iMessage", File: &wire.File{ID: "med_1", Name: "a.jpg", MIME: "image/jpeg", Size: 9, SHA256: "00"}, ExpiresIn: 5}},
+		{Type: wire.TypeCancel, Cancel: &wire.Cancel{Message: "msg_1", Attempt: 1}},
+		{Type: wire.TypeRelease},
 		{Type: wire.TypeReport, Report: &wire.Report{Seq: 1, Kind: wire.NoSend, Message: "msg_1", Attempt: 1, Again: true, Fault: &wire.Fault{Code: "c", Number: -1743, Text: "t"}}},
 		{Type: wire.TypeReport, Report: &wire.Report{Seq: 2, Kind: wire.Received, Inbound: &wire.Inbound{GUID: "g", From: "+1", Text: "x"}}},
 		{Type: wire.TypeAck, Ack: &wire.Ack{Seq: 4}},
@@ -41,7 +43,7 @@ func TestDecodeRefusesHalfFrames(t *testing.T) {
 		``, `[]`, `{}`, `{"t":""}`, `{"t":"hello"}`, `{"t":"hello","hello":{}}`, `{"t":"send","send":{"message":"m"}}`,
 		`{"t":"report","report":{"seq":0,"kind":"sent","message":"m"}}`, `{"t":"report","report":{"seq":1,"kind":"sent"}}`,
 		`{"t":"report","report":{"seq":1,"kind":"received"}}`, `{"t":"ack"}`, `{"t":"ack","ack":{"seq":"1"}}`,
-		`{"t":"health"}`, `{"t":"welcome"}`, `{"t":"drain"}`, strings.Repeat(" ", wire.MaxFrame+1),
+		`{"t":"health"}`, `{"t":"welcome"}`, `{"t":"cancel"}`, `{"t":"cancel","cancel":{"message":"m"}}`, `{"t":"drain"}`, strings.Repeat(" ", wire.MaxFrame+1),
 	} {
 		if _, err := wire.Decode([]byte(s)); err == nil {
 			t.Errorf("Decode(%.40q) succeeded", s)
@@ -75,7 +77,7 @@ func TestTransitions(t *testing.T) {
 		{wire.StatusDelivered, wire.StatusSent}, {wire.StatusRead, wire.StatusDelivered},
 		{wire.StatusDelivered, wire.StatusFailed}, {wire.StatusSent, wire.StatusUnknown},
 		{wire.StatusSent, wire.Queued}, {wire.StatusUnknown, wire.Queued}, {wire.StatusFailed, wire.Queued},
-		{wire.StatusSending, wire.Canceled}, {wire.StatusReceived, wire.StatusSent}, {wire.Canceled, wire.StatusAccepted},
+		{wire.StatusSending, wire.Canceled}, {wire.StatusReceived, wire.StatusSent}, {wire.Canceled, wire.StatusAccepted}, {wire.StatusSending, wire.Expired},
 	}
 	for _, c := range no {
 		if c.new.Follows(c.old) {
