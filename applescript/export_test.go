@@ -25,3 +25,11 @@ func (s *Sender) Spare() int {
 	}
 	return s.spare.cmd.Process.Pid
 }
+
+// ExitNothing is the shim's exit code where provably nothing happened and the disk
+// would not take that down; Overtime is what an osascript without its shim has beyond
+// its deadline.
+const (
+	ExitNothing = exitNothing
+	Overtime    = overtime
+)

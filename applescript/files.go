@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"bluerelay/fault"
 )
 
 // run names the files of one attempt at one message in the Sender's folder.
@@ -38,7 +40,6 @@ const (
 	lockExt   = ".lock"
 	markerExt = ".marker"
 	resultExt = ".result"
-	stderrExt = ".stderr"
 	tmpExt    = ".tmp" // after the extension of a file that is being written
 )
 
@@ -53,12 +54,14 @@ func (r run) exists(ext string) (bool, error) {
 
 // remove deletes all files of the run.
 func (r run) remove() error {
+	fault.Before(fault.ShimForget)
 	var errs []error
-	for _, ext := range []string{resultExt + tmpExt, resultExt, stderrExt, markerExt, lockExt} {
+	for _, ext := range []string{resultExt + tmpExt, resultExt, markerExt, lockExt} {
 		if err := os.Remove(r.path(ext)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
+	fault.After(fault.ShimForget)
 	return errors.Join(errs...)
 }
 
@@ -116,6 +119,7 @@ func (r run) writeDurable(ext string, data []byte) error {
 		err = cerr
 	}
 	if err == nil {
+		fault.Before(fault.ShimResult)
 		err = os.Rename(tmp, r.path(ext))
 	}
 	if err == nil {
@@ -134,7 +138,12 @@ func (r run) mark() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return syncDir(r.dir)
+	fault.Before(fault.ShimMark)
+	if err := syncDir(r.dir); err != nil {
+		// Nothing has begun: where the marker stays all the same, it only costs a doubt.
+		return errors.Join(err, os.Remove(r.path(markerExt)))
+	}
+	return nil
 }
 
 func syncDir(dir string) error {

@@ -25,10 +25,11 @@ type Reason string
 // The reasons.
 const (
 	Denied      Reason = "automation_denied"   // -1743: macOS refuses until a person allows it
-	NotRunning  Reason = "messages_down"       // -600, -609: Messages quit
+	Prompt      Reason = "consent_pending"     // it hung before the marker: macOS asks a person, or Messages hangs
+	NotRunning  Reason = "messages_down"       // -600, -609, -10810, -10826: Messages quit or cannot be launched
 	NoTarget    Reason = "no_such_target"      // -1728: not in Messages' live list
 	NoService   Reason = "no_such_service"     // -1719, -2753: no SMS or RCS on this Mac
-	TimedOut    Reason = "messages_timeout"    // -1712 or our own deadline
+	TimedOut    Reason = "messages_timeout"    // -1712, or our own deadline after the marker
 	NoFile      Reason = "file_not_found"      // -43
 	NotMember   Reason = "not_a_member"        // left or removed from the group
 	Environment Reason = "scripting_broken"    // no scripting component, no login session, a bad script
@@ -64,6 +65,8 @@ func (o Outcome) Sentence() string {
 		return "Messages took the order."
 	case Denied:
 		return "macOS does not allow bluerelay to control Messages: open System Settings > Privacy & Security > Automation and switch Messages on for bluerelay."
+	case Prompt:
+		return "macOS is asking for permission, or Messages hangs: look at the Mac's screen and let bluerelay control Messages."
 	case NotRunning:
 		return "Messages is not running on the Mac: open it and sign in."
 	case NoTarget:
@@ -107,6 +110,8 @@ func classify(e exit, said speech) Outcome {
 	switch {
 	case e.code == 0:
 		return Outcome{Effect: Accepted}
+	case e.deadline && !said.dispatched:
+		o.Reason = Prompt
 	case e.deadline:
 		o.Reason = TimedOut
 	case e.code < 0:

@@ -12,7 +12,7 @@ import (
 )
 
 var reasons = []applescript.Reason{
-	applescript.Denied, applescript.NotRunning, applescript.NoTarget, applescript.NoService, applescript.TimedOut,
+	applescript.Denied, applescript.Prompt, applescript.NotRunning, applescript.NoTarget, applescript.NoService, applescript.TimedOut,
 	applescript.NoFile, applescript.NotMember, applescript.Environment, applescript.CannotStart, applescript.Interrupted,
 	applescript.BadRequest, applescript.OtherError, applescript.DiskTrouble,
 }
@@ -87,7 +87,7 @@ func FuzzClassify(f *testing.F) {
 			t.Fatalf("marker %t, got %+v", marked, o)
 		case o.Reason == "":
 			t.Fatalf("a failure without a reason: %+v", o)
-		case deadline && o.Reason != applescript.TimedOut:
+		case deadline && marked && o.Reason != applescript.TimedOut, deadline && !marked && o.Reason != applescript.Prompt:
 			t.Fatalf("our own deadline came out as %+v", o)
 		}
 		if s := o.Sentence(); s == "" || len(s) > 200 {

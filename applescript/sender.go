@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"time"
+
+	"bluerelay/fault"
 )
 
 // ErrRunning says that a run has not ended yet. The run goes on by itself; Recover
@@ -26,6 +27,9 @@ type Sender struct {
 	// Dir holds locks, markers and results; it must exist, 0700, and belong to this
 	// Sender alone.
 	Dir string
+	// Open is the path of the program that launches Messages, /usr/bin/open on a Mac;
+	// empty where nothing is to be launched.
+	Open string
 	// Limit, where not zero, replaces the deadline of each send.
 	Limit time.Duration
 
@@ -64,6 +68,9 @@ func (s *Sender) Send(ctx context.Context, id string, attempt int, req Request) 
 	}()
 	select {
 	case <-ended:
+		if cmd.ProcessState.ExitCode() == exitNothing {
+			return Outcome{Effect: NoEffect, Reason: DiskTrouble}, nil
+		}
 		// A shim that was killed may have left osascript behind, which holds the
 		// lock too.
 		return s.Recover(ctx, id, attempt)
@@ -89,6 +96,7 @@ var (
 // start makes a shim for an order, unless the attempt has been made before. From
 // then on the shim holds the lock; ours must go, or it would never be free.
 func (s *Sender) start(r run, o order) (*exec.Cmd, error) {
+	fault.Before(fault.ShimLock)
 	lock, busy, err := r.lock()
 	if busy {
 		return nil, ErrRunning
@@ -105,12 +113,14 @@ func (s *Sender) start(r run, o order) (*exec.Cmd, error) {
 		release(lock)
 		return nil, errOrder
 	}
+	fault.After(fault.ShimLock)
 	cmd := s.shim(lock)
 	cmd.Stdin = bytes.NewReader(data)
 	if err := cmd.Start(); err != nil {
 		release(lock)
 		return nil, errShim
 	}
+	fault.Hit(fault.ShimStart)
 	lock.Close()
 	return cmd, nil
 }
@@ -132,7 +142,9 @@ func (s *Sender) notStarted(r run, err error) (Outcome, error) {
 }
 
 // Recover tells the outcome of an attempt that an earlier daemon began. While the
-// shim or its osascript lives the lock is busy and Recover waits.
+// shim or its osascript lives the lock is busy and Recover waits. An osascript that
+// has lost its shim has nobody to end it at its deadline: it is killed some seconds
+// after.
 //
 //   - lock free and no marker: nothing was started, NoEffect
 //   - a result: as the shim classified it
@@ -142,6 +154,7 @@ func (s *Sender) Recover(ctx context.Context, id string, attempt int) (Outcome, 
 	if err != nil {
 		return Outcome{}, fmt.Errorf("recover a send: %w", err)
 	}
+	since := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		lock, busy, err := r.lock()
 		if err != nil {
@@ -150,6 +163,10 @@ func (s *Sender) Recover(ctx context.Context, id string, attempt int) (Outcome, 
 		if !busy {
 			defer release(lock)
 			return settled(r), nil
+		}
+		if h, ok := r.holder(); ok && time.Since(since) > h.patience() {
+			h.end()
+			since = time.Now()
 		}
 		select {
 		case <-ctx.Done():
@@ -195,35 +212,9 @@ func (s *Sender) Probe(ctx context.Context) Outcome {
 	req := Request{Verb: Probe}
 	ctx, cancel := context.WithTimeout(ctx, req.limit())
 	defer cancel()
-	cmd := command(ctx, s.Osascript, req)
-	var stderr tail
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		return Outcome{Effect: NoEffect, Reason: startReason(err)}
-	}
-	e := wait(ctx, cmd)
-	said, err := listen(bytes.NewReader(stderr.data))
-	if err != nil {
-		return Outcome{Effect: NoEffect, Reason: OtherError}
-	}
-	o := classify(e, said)
+	o := runOsascript(ctx, s.Osascript, req, nil, func(int) {})
 	if o.Effect == MayHave {
 		o.Effect = NoEffect // a question has none
 	}
 	return o
 }
-
-// tail keeps the last bytes written to it.
-type tail struct{ data []byte }
-
-const maxTail = 64 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.data = append(t.data, p...)
-	if extra := len(t.data) - maxTail; extra > 0 {
-		t.data = append(t.data[:0], t.data[extra:]...)
-	}
-	return len(p), nil
-}
-
-var _ io.Writer = (*tail)(nil)

@@ -61,6 +61,7 @@ func TestSendOutcomes(t *testing.T) {
 		{"not running", fault("Messages got an error: Application isn’t running. (-600)"), 0, outcome(none, applescript.NotRunning, -600)},
 		{"quit during the send", after(marker, fault("Messages got an error: Connection is invalid. (-609)")), 0, outcome(may, applescript.NotRunning, -609)},
 		{"quit before the send", fault("Messages got an error: Connection is invalid. (-609)"), 0, outcome(none, applescript.NotRunning, -609)},
+		{"handler failed before the marker", fault("Messages got an error: AppleEvent handler failed. (-10000)"), 0, outcome(none, applescript.OtherError, -10000)},
 		{"cannot be launched", fault("An error of type -10810 has occurred. (-10810)"), 0, outcome(none, applescript.NotRunning, -10810)},
 		{"handler failed", after(marker, fault("Messages got an error: AppleEvent handler failed. (-10000)")), 0, outcome(may, applescript.OtherError, -10000)},
 
@@ -83,7 +84,7 @@ func TestSendOutcomes(t *testing.T) {
 		{"killed before the marker", []step{signalSelf(int(syscall.SIGKILL))}, 0, outcome(none, applescript.Interrupted, 0)},
 		{"killed after the marker", []step{marker, signalSelf(int(syscall.SIGKILL))}, 0, outcome(may, applescript.Interrupted, 0)},
 		{"ended by a signal after the marker", []step{marker, signalSelf(int(syscall.SIGTERM))}, 0, outcome(may, applescript.Interrupted, 0)},
-		{"prompt pending", []step{hang}, soon, outcome(none, applescript.TimedOut, 0)},
+		{"prompt pending", []step{hang}, soon, outcome(none, applescript.Prompt, 0)},
 		{"hangs after the marker", []step{marker, hang}, later, outcome(may, applescript.TimedOut, 0)},
 		{"ignores SIGTERM", []step{ignoreTerm, marker, hang}, later, outcome(may, applescript.TimedOut, 0)},
 		{"leaves a child that holds the lock", []step{marker, breed, ends(0)}, 0, accepted},
@@ -294,7 +295,7 @@ func TestProbe(t *testing.T) {
 		{"timed out", fault("AppleEvent timed out. (-1712)"), 0, outcome(none, applescript.TimedOut, -1712)},
 		{"no scripting component", []step{say("osascript: can't open default scripting component."), ends(1)}, 0, outcome(none, applescript.Environment, 0)},
 		{"killed", []step{signalSelf(int(syscall.SIGKILL))}, 0, outcome(none, applescript.Interrupted, 0)},
-		{"prompt pending", []step{hang}, soon, outcome(none, applescript.TimedOut, 0)},
+		{"prompt pending", []step{hang}, soon, outcome(none, applescript.Prompt, 0)},
 		{"never has an effect", []step{marker, ends(1)}, 0, outcome(none, applescript.Environment, 0)},
 		{"leaves a child that holds stderr", []step{breed, ends(0)}, 0, accepted},
 	}

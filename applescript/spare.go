@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+
+	"bluerelay/fault"
 )
 
 // spare is a shim that was started ahead: it waits on its standard input for an
@@ -48,6 +50,7 @@ func (s *Sender) Warm() error {
 		return err
 	}
 	s.spare = &spare{cmd: cmd, input: input, lock: lock}
+	fault.Hit(fault.ShimWarm)
 	return nil
 }
 
@@ -88,10 +91,13 @@ func (s *Sender) startSpare(r run, o order) *exec.Cmd {
 	s.spare = nil
 	// The lock belongs to the file, not to its name: whoever looks for this run's
 	// lock finds it held from here on.
+	fault.Before(fault.ShimLock)
 	if err := os.Rename(filepath.Join(s.Dir, spareLock), r.path(lockExt)); err == nil {
+		fault.After(fault.ShimLock)
 		_, err = one.input.Write(data)
 		one.input.Close()
 		if err == nil {
+			fault.Hit(fault.ShimStart)
 			one.lock.Close() // the shim holds it now
 			return one.cmd
 		}

@@ -27,6 +27,9 @@ type Inbound struct {
 	Media string `json:"media"`
 	// Service is iMessage, SMS or RCS; empty means iMessage.
 	Service string `json:"service"`
+	// Group is the guid of the group that it came in, as Group made it; empty means
+	// the conversation with From.
+	Group string `json:"group,omitzero"`
 }
 
 // typing is the request of Type.
@@ -111,6 +114,12 @@ func (in Inbound) life(e *engine) (*life, error) {
 		return nil, faultf("a message needs a text or a file")
 	}
 	l := inboundLife(from, cmp.Or(in.To, e.opts.Number), service, in.Text, nil)
+	if in.Group != "" {
+		if !isGroup(in.Group) {
+			return nil, faultf("%q is no guid of a group", in.Group)
+		}
+		l.Chat = in.Group
+	}
 	if in.Media == "" {
 		return l, nil
 	}

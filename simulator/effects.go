@@ -12,16 +12,35 @@ import (
 	"time"
 )
 
+// EffectKind tells the effects apart that are none, or not what was asked for. They
+// come of Trouble only.
+type EffectKind string
+
+// The kinds of effects.
+const (
+	EffectOrdinary  EffectKind = ""          // a row, to whom it was asked for
+	EffectDrop      EffectKind = "drop"      // taken, and nothing sent: no row, RowID is 0
+	EffectGhost     EffectKind = "ghost"     // a row, and nothing sent
+	EffectMisroute  EffectKind = "misroute"  // sent to MisroutedTo; Recipient is whom it was asked for
+	EffectDuplicate EffectKind = "duplicate" // Messages' own second row for one send
+)
+
 // Effect is one line of effects.jsonl: a row that Messages made for a send by
-// osascript. The file is in the order of the rows and holds each row once,
-// through any crash of Messages: what a test of a sender is held against.
+// osascript, or a send that it took and made nothing of. The file is in the order of
+// the rows and holds each row once, through any crash of Messages: what a test of a
+// sender is held against.
 type Effect struct {
 	Time      int64  `json:"time"` // Unix milliseconds of the row's commit
 	RowID     int64  `json:"rowid"`
 	GUID      string `json:"guid"`
 	Recipient string `json:"recipient"` // handle, or chat guid of a group
 	SHA256    string `json:"sha256"`    // of the text, hex; for a file of the path given
+	// Kind is left out of the line of an ordinary effect.
+	Kind EffectKind `json:"kind,omitzero"`
 }
+
+// Sent tells whether somebody got the message.
+func (e Effect) Sent() bool { return e.Kind != EffectDrop && e.Kind != EffectGhost }
 
 // Effects reads the effects log of dir, which may belong to a running
 // Messages; a folder without one has no effects. A line still being written
@@ -68,7 +87,7 @@ func openEffects(dir string) (*effectsLog, error) {
 func (l *effectsLog) close() error { return l.file.Close() }
 
 func (l *effectsLog) append(rowid int64, guid string, a asked) error {
-	line, err := json.Marshal(Effect{time.Now().UnixMilli(), rowid, guid, a.Recipient, a.SHA256})
+	line, err := json.Marshal(Effect{time.Now().UnixMilli(), rowid, guid, a.Recipient, a.SHA256, a.Kind})
 	if err != nil {
 		return fmt.Errorf("encode effect: %w", err)
 	}

@@ -24,6 +24,8 @@ type engine struct {
 	msgs    *messagesDB
 	plan    *schedule
 	effects *effectsLog
+	trouble Trouble
+	random  *rand.Rand // draws from trouble; another row of draws in each process
 	work    chan func(context.Context)
 	stopped chan struct{}
 }
@@ -48,6 +50,10 @@ func openEngine(ctx context.Context, dir string, opts Options) (*engine, error) 
 	if e.effects, err = openEffects(dir); err != nil {
 		return nil, errors.Join(err, e.plan.close(), e.msgs.close())
 	}
+	if e.trouble, err = e.plan.trouble(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	e.random = rand.New(rand.NewPCG(opts.Seed, uint64(time.Now().UnixNano())))
 	return e, nil
 }
 
@@ -144,7 +150,11 @@ func (e *engine) delay(id int64, s step) time.Duration {
 func (e *engine) perform(ctx context.Context, l *life, s step) (born *life, err error) {
 	switch s.Do {
 	case doRow:
-		return nil, e.appear(ctx, l)
+		return nil, e.appear(ctx, l, e.msgs.insert)
+	case doGhost:
+		return nil, e.appear(ctx, l, e.msgs.ghost)
+	case doDrop:
+		return nil, e.logOnce(0, l)
 	case doJoin:
 		return nil, e.msgs.join(ctx, l)
 	case doAttach:
@@ -172,21 +182,27 @@ func (e *engine) perform(ctx context.Context, l *life, s step) (born *life, err 
 
 // appear makes the row and, where osascript asked for it, its line in the
 // effects log.
-func (e *engine) appear(ctx context.Context, l *life) error {
-	rowid, made, err := e.msgs.insert(ctx, l)
+func (e *engine) appear(ctx context.Context, l *life, insert func(context.Context, *life) (int64, bool, error)) error {
+	rowid, made, err := insert(ctx, l)
 	if err != nil || l.Asked == nil {
 		return err
 	}
-	if !made {
-		logged, err := e.effects.has(l.GUID)
-		if err != nil {
-			return fmt.Errorf("search effects log: %w", err)
-		}
-		if logged {
-			return nil
-		}
-	}
 	e.opts.Log.Info("messages.row", "rowid", rowid, "guid", l.GUID)
+	if !made {
+		return e.logOnce(rowid, l)
+	}
+	return e.effects.append(rowid, l.GUID, *l.Asked)
+}
+
+// logOnce writes the line of a step that may have been done before a crash.
+func (e *engine) logOnce(rowid int64, l *life) error {
+	logged, err := e.effects.has(l.GUID)
+	if err != nil {
+		return fmt.Errorf("search effects log: %w", err)
+	}
+	if logged {
+		return nil
+	}
 	return e.effects.append(rowid, l.GUID, *l.Asked)
 }
 

@@ -46,12 +46,15 @@ const (
 	doDeliver  deed = "deliver"
 	doRead     deed = "read"
 	doReply    deed = "reply"
+	doDrop     deed = "drop"  // nothing comes of it but its line in the effects log
+	doGhost    deed = "ghost" // a row of nothing
 )
 
 // asked is what the effects log tells of a send.
 type asked struct {
 	Recipient string
-	SHA256    string // of the VALUE that osascript was given
+	SHA256    string     // of the VALUE that osascript was given
+	Kind      EffectKind `json:",omitzero"`
 }
 
 // inboundLife is a message from another person. Its row says delivered

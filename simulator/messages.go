@@ -86,10 +86,10 @@ func (db *messagesDB) insert(ctx context.Context, l *life) (rowid int64, made bo
 		res, err := db.file.exec(ctx, `INSERT OR IGNORE INTO message (
 				guid, handle_id, attributedBody, version, service, account, account_guid,
 				date, date_read, date_delivered, is_from_me, is_sent, is_finished, is_delivered,
-				destination_caller_id, part_count
-			) VALUES (?, ?, ?, 10, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?)`,
+				destination_caller_id, part_count, cache_roomnames
+			) VALUES (?, ?, ?, 10, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)`,
 			l.GUID, handle, messageBody(l.Text, transfer, l.Own), l.Service, "P:"+l.Caller, db.account,
-			appleNow(), l.Own, l.Device, settled, !l.Own, l.Caller, parts)
+			appleNow(), l.Own, l.Device, settled, !l.Own, l.Caller, parts, l.room())
 		if err != nil {
 			return err
 		}
@@ -105,6 +105,43 @@ func (db *messagesDB) insert(ctx context.Context, l *life) (rowid int64, made bo
 		return 0, false, fmt.Errorf("insert message: %w", err)
 	}
 	return rowid, made, nil
+}
+
+// ghost makes the row of a message that Messages could not route: own, of nothing, in
+// no chat, with the chat's identifier for a handle.
+func (db *messagesDB) ghost(ctx context.Context, l *life) (rowid int64, made bool, err error) {
+	err = db.file.commit(ctx, func() error {
+		lost := &life{Peer: chatIdentifier(l.Chat), Service: serviceSMS}
+		handle, err := db.handle(ctx, lost)
+		if err != nil {
+			return err
+		}
+		res, err := db.file.exec(ctx, `INSERT OR IGNORE INTO message (guid, handle_id, version, service, account, account_guid,
+				date, date_read, date_delivered, is_from_me, is_finished, destination_caller_id, part_count)
+			VALUES (?, ?, 10, ?, ?, ?, ?, 0, 0, 1, 1, ?, 0)`, l.GUID, handle, lost.Service, "P:"+l.Caller, db.account, appleNow(), l.Caller)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		made = n == 1
+		_, err = db.file.find(ctx, []any{&rowid}, "SELECT ROWID FROM message WHERE guid = ?", l.GUID)
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("insert ghost: %w", err)
+	}
+	return rowid, made, nil
+}
+
+// room is what rows of groups name beside their chat.
+func (l *life) room() any {
+	if isGroup(l.Chat) {
+		return chatIdentifier(l.Chat)
+	}
+	return nil
 }
 
 // handle is 0 on own messages to a group, as Messages has it.

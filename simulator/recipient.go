@@ -53,6 +53,14 @@ type outcome struct {
 	read        bool
 	replies     bool
 	green       bool // goes as SMS whatever was asked for
+
+	// What no recipient has of its own, only Trouble.
+	drop      bool // handed over, and no row ever
+	ghost     bool // a row of nothing
+	misroute  bool // to somebody else
+	duplicate bool // twice
+	alter     bool // with another text
+	fails     int  // the row's error, for good
 }
 
 // outcomeOf is the table of simulated recipients that users rely on, keyed by the canonical
@@ -96,6 +104,12 @@ func (o outcome) service(asked string) string {
 // steps is the life of a send that made it to Messages. SMS and groups have
 // no receipts: the phone's acceptance, or the first hop's, is all there is.
 func (o outcome) steps(l *life) []step {
+	switch {
+	case o.drop:
+		return []step{{Do: doDrop, After: rowDelay}}
+	case o.ghost:
+		return []step{{Do: doGhost, After: rowDelay}}
+	}
 	first := rowDelay
 	if o.late {
 		first = lateRowDelay
@@ -107,6 +121,8 @@ func (o outcome) steps(l *life) []step {
 		return append(steps, step{Do: doFail, After: refuseDelay, Error: errorTranscoding})
 	case o.unknown && l.Service == serviceIMessage:
 		return append(steps, step{Do: doFail, After: refuseDelay, Error: errorNotIMessage})
+	case o.fails != 0:
+		return append(steps, step{Do: doFail, After: failDelay, Error: o.fails})
 	case o.recovers:
 		steps = append(steps,
 			step{Do: doFail, After: failDelay, Error: errorTimeout},

@@ -58,6 +58,10 @@ func errNoArgument(n int) *scriptError {
 	return &scriptError{"Can’t get item " + strconv.Itoa(n) + " of argv. Invalid index.", -1719}
 }
 
+func errNoAccount(service string) *scriptError {
+	return &scriptError{"Messages got an error: Can’t get account 1 whose service type = " + service + ". Invalid index.", -1719}
+}
+
 func errNoSuchChat(guid string) *scriptError {
 	return &scriptError{"Messages got an error: Can’t get chat id " + strconv.Quote(guid) + ".", -1728}
 }

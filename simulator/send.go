@@ -82,6 +82,9 @@ func (e *engine) prepare(ctx context.Context, c scriptCall) error {
 			return errNoSuchFile(c.Value)
 		}
 	}
+	if err := e.trouble.refuse(e.random, c, r); err != nil {
+		return err
+	}
 	if !r.outcome.deniedOnce {
 		return nil
 	}
@@ -99,16 +102,42 @@ func (e *engine) accept(ctx context.Context, c scriptCall, guid string, file *at
 	if err != nil || r.outcome.silent {
 		return r, err
 	}
+	r.outcome = e.trouble.draw(e.random, r.outcome)
 	l := &life{
 		GUID: guid, Own: true, Service: r.service, Peer: r.peer, Chat: r.chat,
 		Caller: e.opts.Number, File: file,
-		Asked: &asked{Recipient: r.recipient, SHA256: digest(c.Value)},
+		Asked: &asked{Recipient: r.recipient, SHA256: digest(c.Value), Kind: r.outcome.kind()},
 	}
 	if file == nil {
 		l.Text = c.Value
 	}
+	if r.outcome.alter {
+		l.Text = altered(l.Text)
+	}
+	if r.outcome.misroute {
+		l.Peer, l.Chat = MisroutedTo, directChat(MisroutedTo)
+	}
 	l.Steps = r.outcome.steps(l)
-	return r, e.schedule(ctx, l)
+	if err := e.schedule(ctx, l); err != nil || !r.outcome.duplicate || file != nil {
+		return r, err
+	}
+	again := *l
+	again.GUID, again.Asked = newGUID(), &asked{Recipient: r.recipient, SHA256: digest(c.Value), Kind: EffectDuplicate}
+	return r, e.schedule(ctx, &again)
+}
+
+// kind is what the effects log is to call the outcome; the second of two is not this
+// one.
+func (o outcome) kind() EffectKind {
+	switch {
+	case o.drop:
+		return EffectDrop
+	case o.ghost:
+		return EffectGhost
+	case o.misroute:
+		return EffectMisroute
+	}
+	return EffectOrdinary
 }
 
 // stage takes the file of a send. One that has gone since the marker, or

@@ -21,6 +21,8 @@ const (
 	pathEdit    = "/edit"
 	pathUnsend  = "/unsend"
 	pathTapback = "/tapback"
+	pathGroup   = "/group"
+	pathTrouble = "/trouble"
 )
 
 // maxRequest is beyond any text that fits a command line.
@@ -56,6 +58,8 @@ func newServer(ctx context.Context, e *engine, secret string, log *slog.Logger) 
 	mux.HandleFunc("POST "+pathEdit, handle(s, s.edit))
 	mux.HandleFunc("POST "+pathUnsend, handle(s, s.unsend))
 	mux.HandleFunc("POST "+pathTapback, handle(s, s.tapback))
+	mux.HandleFunc("POST "+pathGroup, handle(s, s.group))
+	mux.HandleFunc("POST "+pathTrouble, handle(s, s.setTrouble))
 	return s.guard(mux)
 }
 
@@ -98,6 +102,18 @@ func (s *server) receive(_ context.Context, in Inbound) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if in.Group != "" {
+		err := s.engine.do(func(ctx context.Context) error {
+			_, ok, err := s.engine.msgs.chat(ctx, in.Group)
+			if err == nil && !ok {
+				err = faultf("there is no group %s", in.Group)
+			}
+			return err
+		})
+		if err != nil {
+			return answer{}, err
+		}
+	}
 	return s.begin(l)
 }
 
@@ -124,6 +140,31 @@ func (s *server) tapback(_ context.Context, a alteration) (answer, error) {
 		return err
 	})
 	return answer{GUID: guid}, err
+}
+
+func (s *server) group(_ context.Context, f founding) (answer, error) {
+	if err := f.check(); err != nil {
+		return answer{}, err
+	}
+	var guid string
+	err := s.engine.do(func(ctx context.Context) (err error) {
+		guid, err = s.engine.msgs.group(ctx, f, s.engine.opts.Number)
+		return err
+	})
+	return answer{GUID: guid}, err
+}
+
+func (s *server) setTrouble(_ context.Context, t Trouble) (answer, error) {
+	if err := t.check(); err != nil {
+		return answer{}, err
+	}
+	return answer{}, s.engine.do(func(ctx context.Context) error {
+		if err := s.engine.plan.setTrouble(ctx, t); err != nil {
+			return err
+		}
+		s.engine.trouble = t
+		return nil
+	})
 }
 
 func (s *server) begin(l *life) (answer, error) {

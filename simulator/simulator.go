@@ -8,7 +8,7 @@
 //
 // The outcome of a send is chosen by its recipient: the numbers
 // +15005550001 to +15005550010 each show one case, every other number is an
-// ordinary delivery.
+// ordinary delivery, which Trouble can disturb.
 //
 // It refuses to reach any network beyond this machine's loopback, to act
 // twice on one hand-over, and to run twice in one folder. It never deletes or
