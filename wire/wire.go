@@ -86,7 +86,10 @@ type Hello struct {
 type Welcome struct {
 	// Acked is the highest sequence number of this install that the cloud has
 	// committed; the relay repeats everything above it.
-	Acked int64  `json:"acked"`
+	Acked int64 `json:"acked"`
+	// Token is that of the report Acked, as the cloud got it. A journal that has
+	// another one under that number is an old copy that has gone on by itself.
+	Token string `json:"token,omitempty"`
 	Line  string `json:"line"` // the phone number this relay sends for, E.164
 	// Retired says that another Mac has taken this one's place: it may report what it
 	// knows, and must begin nothing. Once its reports are acknowledged the cloud closes
@@ -119,6 +122,9 @@ const (
 	ProblemMessages   Problem = "messages"    // Messages is not running or does not answer
 	ProblemDisk       Problem = "disk"        // the journal cannot be written
 	ProblemStarting   Problem = "starting_up" // not all of an earlier run is settled
+	ProblemAccount    Problem = "account"     // Messages is signed out: rows fail for the Mac's own account
+	ProblemStuck      Problem = "stuck"       // a file that Messages neither sends nor fails holds up the queue
+	ProblemReleased   Problem = "released"    // another Mac takes this one's place
 )
 
 // Drain tells the relay that this cloud process is about to end: it should expect
@@ -166,7 +172,10 @@ const (
 
 // Report is one fact from the relay's journal.
 type Report struct {
-	Seq     int64  `json:"seq"`
+	Seq int64 `json:"seq"`
+	// Token is random and the report's own: two lives of one journal give the same
+	// numbers to different reports.
+	Token   string `json:"token,omitempty"`
 	Kind    Kind   `json:"kind"`
 	At      int64  `json:"at"`                // Unix ms on the Mac: from the row where it has one
 	Message string `json:"message,omitempty"` // msg_…, of one of our messages

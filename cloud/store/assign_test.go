@@ -20,7 +20,7 @@ func assign(t testing.TB, s *store.Store, window, room int) []store.Message {
 	t.Helper()
 	var list []store.Message
 	write(t, s, func(tx *store.Tx) (err error) {
-		list, err = tx.Assign(lineID, "ins_a", window, room, 2000)
+		list, err = tx.Assign(lineID, "ins_a", store.Room{Window: window, Now: room, Opening: -1}, 2000)
 		return err
 	})
 	return list

@@ -10,10 +10,16 @@ type Event struct {
 	LineID    string
 	CreatedAt int64 // Unix ms
 	// Detail is what the type does not say: of message.updated how it was updated,
-	// of message.tapback the tapback's id.
-	Detail string
-	// Tapback is there while a message.tapback is recorded; it is not read back.
+	// of message.tapback the tapback's id, of group.updated the change's, of
+	// relay.attention the code of the trouble.
+	Detail  string
+	RelayID string // of the Mac that it is about, "" for none
+	// What it is about, where that is no message; there while the event is recorded,
+	// and not read back.
 	Tapback *Tapback
+	Group   *GroupChange
+	Relay   *Relay
+	Line    *Line
 }
 
 // CreateEvent adds an event and gives it the account's next number.
@@ -22,7 +28,7 @@ func (tx *Tx) CreateEvent(e *Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt, e.Detail)
+	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at, detail, relay_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt, e.Detail, e.RelayID)
 	return err
 }

@@ -26,7 +26,13 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 		if err != nil {
 			return 0, err
 		}
-		added += int(n)
+		if n == 0 {
+			continue
+		}
+		added++
+		if err := tx.AddStep(accountID, m.ID, firstEntry(m)); err != nil {
+			return 0, err
+		}
 	}
 	return added, nil
 }

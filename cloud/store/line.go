@@ -13,6 +13,14 @@ type Line struct {
 	Pace        string // "" for what its Mac calls for, "off", or messages a second
 	RelayID     string // the Mac, "" until one is paired
 	CreatedAt   int64  // Unix ms
+	Burst       int    // messages that may go at once after a rest, 0 for what its Mac calls for
+	// NewConversations is how many a day the line may open: "" for what its Mac calls
+	// for, "off", or a number.
+	NewConversations string
+	// PacedUntil is when all that was given to its relay would have gone at the line's
+	// rate, Unix microseconds. SetPaced writes it.
+	PacedUntil  int64
+	SMSFallback bool // a text that proves not to reach a number by iMessage goes by SMS
 }
 
 // The states of a line.
@@ -21,24 +29,31 @@ const (
 	LinePaused = "paused"
 )
 
-const lineColumns = "id, account_id, phone_number, label, status, verified, pace, relay_id, created_at"
+const lineColumns = "id, account_id, phone_number, label, status, verified, pace, relay_id, created_at, burst, new_conversations, paced_until, sms_fallback"
 
 func scanLine(r scanner) (l Line, err error) {
-	err = r.Scan(&l.ID, &l.AccountID, &l.PhoneNumber, &l.Label, &l.Status, &l.Verified, &l.Pace, &l.RelayID, &l.CreatedAt)
+	err = r.Scan(&l.ID, &l.AccountID, &l.PhoneNumber, &l.Label, &l.Status, &l.Verified, &l.Pace, &l.RelayID, &l.CreatedAt,
+		&l.Burst, &l.NewConversations, &l.PacedUntil, &l.SMSFallback)
 	return l, err
 }
 
 // CreateLine adds a line, or returns ErrExists when the number is somebody's.
 func (tx *Tx) CreateLine(l Line) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO lines ("+lineColumns+", removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
-		l.ID, l.AccountID, l.PhoneNumber, l.Label, l.Status, flag(l.Verified), l.Pace, l.RelayID, l.CreatedAt)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO lines ("+lineColumns+", removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+		l.ID, l.AccountID, l.PhoneNumber, l.Label, l.Status, flag(l.Verified), l.Pace, l.RelayID, l.CreatedAt, l.Burst, l.NewConversations, l.PacedUntil, flag(l.SMSFallback))
 	return err
 }
 
-// UpdateLine writes label, status, pace, verification and Mac of a line.
+// UpdateLine writes label, status, pace with burst and new conversations,
+// verification, Mac and fallback of a line.
 func (tx *Tx) UpdateLine(l Line) error {
-	return tx.one("UPDATE lines SET label = $1, status = $2, pace = $3, verified = $4, relay_id = $5 WHERE id = $6 AND removed_at = 0",
-		l.Label, l.Status, l.Pace, flag(l.Verified), l.RelayID, l.ID)
+	return tx.one("UPDATE lines SET label = $1, status = $2, pace = $3, burst = $4, new_conversations = $5, verified = $6, relay_id = $7, sms_fallback = $8 WHERE id = $9 AND removed_at = 0",
+		l.Label, l.Status, l.Pace, l.Burst, l.NewConversations, flag(l.Verified), l.RelayID, flag(l.SMSFallback), l.ID)
+}
+
+// SetPaced writes PacedUntil of a line.
+func (tx *Tx) SetPaced(id string, until int64) error {
+	return tx.one("UPDATE lines SET paced_until = $1 WHERE id = $2 AND removed_at = 0", until, id)
 }
 
 // RemoveLine takes a line out of use. Its messages stay.
@@ -81,6 +96,14 @@ func (tx *Tx) CreateSetupToken(t SetupToken) error {
 	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO setup_tokens (token_hash, line_id, replaces, expires_at) VALUES ($1, $2, $3, $4)",
 		t.TokenHash, t.LineID, flag(t.Replaces), t.ExpiresAt)
 	return err
+}
+
+// SetupToken returns a token that may be used, or ErrNotFound.
+func (r reader) SetupToken(ctx context.Context, hash string, now int64) (SetupToken, error) {
+	t := SetupToken{TokenHash: hash}
+	err := r.stmts.row(ctx, "SELECT line_id, replaces, expires_at FROM setup_tokens WHERE token_hash = $1 AND expires_at > $2", hash, now).
+		Scan(&t.LineID, &t.Replaces, &t.ExpiresAt)
+	return t, err
 }
 
 // TakeSetupToken uses a token up, or returns ErrNotFound when there is none or its

@@ -10,7 +10,7 @@ import (
 const (
 	MediaPending = "pending" // announced, or on its way
 	MediaStored  = "stored"  // whole, checked and on disk
-	MediaFailed  = "failed"  // its Mac has given it up
+	MediaFailed  = "failed"  // it will not come
 )
 
 // Media is one file of a message. Several may belong to one attachment: the file as
@@ -21,7 +21,7 @@ type Media struct {
 	LineID    string
 	MessageID string
 	Place     int64  // order within the message; a variant has its original's
-	GUID      string // Apple's, of the attachment
+	GUID      string // Apple's, of the attachment; "" for a file that we send
 	Variant   string // "" for the file as it came
 	Name      string // clean: a part of the public path
 	MIME      string
@@ -77,9 +77,11 @@ func (r reader) MessageMedia(ctx context.Context, messageID string) ([]Media, er
 	return collect(ctx, r, scanMedia, "SELECT "+mediaColumns+" FROM media WHERE message_id = $1 ORDER BY place, guid, variant", messageID)
 }
 
-// ExpiredMedia returns files whose time is over, oldest first.
+// ExpiredMedia returns files whose time is over, oldest first. What a message is still
+// to be sent with stays.
 func (r reader) ExpiredMedia(ctx context.Context, now int64, limit int) ([]Media, error) {
-	return collect(ctx, r, scanMedia, "SELECT "+mediaColumns+" FROM media WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", now, limit)
+	return collect(ctx, r, scanMedia, "SELECT "+mediaColumns+` FROM media WHERE expires_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = media.message_id AND m.status IN ('queued', 'accepted', 'sending')) ORDER BY expires_at LIMIT $2`, now, limit)
 }
 
 // ShowMedia writes into a message the paths of its files that are stored now, and

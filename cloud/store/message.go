@@ -56,17 +56,31 @@ type Message struct {
 	Edits        string // JSON of []Edit, "" for never edited; EditList decodes it
 	EditedAt     int64
 	UnsentAt     int64
+	ExpiresAt    int64 // from then on it must not be begun, 0 for no end
+	// CancelRequested is since when the relay is asked to give it up; 0 again as soon
+	// as anything else is known of it.
+	CancelRequested int64
+	ResendOf        string // id of the message that it repeats, "" for none
+	Requested       string // the service that was asked for, one of wire's constants; "" for what nobody ordered here
+	Fallback        bool   // it goes by SMS, because its first attempt proved not to be on iMessage
+	Downgraded      bool   // Messages sent it by SMS by itself
+	AwaitsMedia     bool   // its file is being fetched: no relay gets it yet
+}
+
+// ToGroup tells whether a message goes, or went, to a group that Messages knows.
+func (m Message) ToGroup() bool {
+	return m.Direction == Outbound && m.ChatGUID != "" && m.Peer == m.ChatGUID
 }
 
 const messageColumns = "id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid, " +
 	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at, " +
-	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at"
+	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, cancel_requested, resend_of, requested, fallback, downgraded, awaits_media"
 
 func scanMessage(r scanner) (m Message, err error) {
 	var media string
 	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &media, &m.Service, &m.ChatGUID,
 		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt,
-		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt)
+		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt, &m.ExpiresAt, &m.CancelRequested, &m.ResendOf, &m.Requested, &m.Fallback, &m.Downgraded, &m.AwaitsMedia)
 	m.setMedia(media)
 	return m, err
 }
@@ -82,12 +96,15 @@ func (tx *Tx) CreateMessage(m *Message) error {
 	m.UpdatedAt = m.CreatedAt
 	_, err = tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
 		apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at,
-		origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)`,
+		origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, resend_of, requested, awaits_media)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`,
 		m.ID, m.AccountID, m.LineID, m.Seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.MediaURL, m.Service, m.ChatGUID,
 		null(m.AppleGUID), m.ErrorCode, m.ErrorNumber, m.ErrorMessage, m.CreatedAt, m.SentAt, m.DeliveredAt, m.ReadAt, m.UpdatedAt,
-		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt)
-	return err
+		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt, m.ExpiresAt, m.ResendOf, m.Requested, flag(m.AwaitsMedia))
+	if err != nil {
+		return err
+	}
+	return tx.AddStep(m.AccountID, m.ID, firstEntry(*m))
 }
 
 func null(s string) any {
@@ -150,6 +167,11 @@ func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error
 	return collect(ctx, r, scanMessage, fmt.Sprintf("SELECT "+messageColumns+" FROM messages WHERE account_id = $1%s ORDER BY created_at DESC, seq DESC LIMIT $%d", where.String(), len(args)), args...)
 }
 
+// Resends returns the messages that repeat one, oldest first.
+func (r reader) Resends(ctx context.Context, accountID, id string) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE resend_of = $1 AND resend_of <> '' AND account_id = $2 ORDER BY resend_of, seq", id, accountID)
+}
+
 // CountOutbound counts the messages that an account had sent through us, created at
 // or after a time.
 func (r reader) CountOutbound(ctx context.Context, accountID string, since int64) (int64, error) {
@@ -158,97 +180,11 @@ func (r reader) CountOutbound(ctx context.Context, accountID string, since int64
 	return n, err
 }
 
-// Assign hands the oldest waiting messages of a line to an install: at most room
-// now, so that it holds at most window, and one at a time to each peer, in their
-// order. What it returns must be sent to that install only after the commit.
-func (tx *Tx) Assign(lineID, installID string, window, room int, now int64) ([]Message, error) {
-	var held int
-	err := tx.stmts.row(tx.ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NOT NULL", lineID).Scan(&held)
-	if err != nil || held >= window {
-		return nil, err
-	}
-	ids, err := collect(tx.ctx, tx.reader, scanString, `SELECT id FROM messages AS m WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL
-		AND NOT EXISTS (SELECT 1 FROM messages AS h WHERE h.line_id = m.line_id AND h.peer = m.peer AND h.status IN ('queued', 'accepted', 'sending') AND h.seq < m.seq)
-		ORDER BY seq LIMIT $2`, lineID, min(room, window-held))
-	if err != nil {
-		return nil, err
-	}
-	var list []Message
-	for _, id := range ids {
-		m, err := scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2 WHERE id = $3 RETURNING "+messageColumns, installID, now, id))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, m)
-	}
-	return list, nil
-}
-
-// Assigned returns what an install is responsible for and has not brought to an
-// end, in order.
-func (r reader) Assigned(ctx context.Context, installID, lineID string) ([]Message, error) {
-	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND install_id = $2 AND status IN ('queued', 'accepted', 'sending') ORDER BY seq", lineID, installID)
-}
-
-// Waiting returns a line's messages that no install is responsible for.
-func (r reader) Waiting(ctx context.Context, lineID string) ([]Message, error) {
-	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL ORDER BY seq", lineID)
-}
-
 // StaleUnknown returns messages that have been unknown since before a time and do
 // not carry the mark yet, oldest first.
 func (r reader) StaleUnknown(ctx context.Context, before int64, limit int) ([]Message, error) {
 	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE status = 'unknown' AND updated_at < $1 ORDER BY updated_at LIMIT $2", before, limit)
 }
-
-// Step is one change of a message's status.
-type Step struct {
-	ID string
-	To wire.Status
-	// InstallID and Attempt fence what is a command or a claim: the step is void
-	// unless they are the message's own. Facts leave InstallID empty.
-	InstallID    string
-	Attempt      int
-	At           int64 // when it happened, Unix ms
-	Now          int64 // Unix ms
-	AppleGUID    string
-	Service      string
-	ErrorCode    string
-	ErrorNumber  int
-	ErrorMessage string
-}
-
-// Advance changes a message's status if the table of transitions and the fence
-// allow it. It returns the message as it is then, and false where nothing was
-// changed: late news, not an error.
-func (tx *Tx) Advance(s Step) (Message, bool, error) {
-	from := s.To.From()
-	if len(from) == 0 {
-		return Message{}, false, fmt.Errorf("nothing may become %s", s.To)
-	}
-	states := make([]string, len(from))
-	for i, f := range from {
-		states[i] = "'" + string(f) + "'" // constants of package wire
-	}
-	list, err := collect(tx.ctx, tx.reader, scanMessage, advance+" AND status IN ("+strings.Join(states, ", ")+") RETURNING "+messageColumns,
-		s.To, s.ErrorCode, s.ErrorNumber, s.ErrorMessage, s.Now, s.Service, null(s.AppleGUID), s.At, s.ID, s.InstallID, s.Attempt)
-	if err != nil || len(list) == 0 {
-		return Message{}, false, err
-	}
-	return list[0], true, nil
-}
-
-// advance writes one step. A later state implies the times of the earlier ones; a
-// time that is known is kept.
-const advance = `UPDATE messages SET status = $1, error_code = $2, error_number = $3, error_message = $4, updated_at = $5,
-	service = CASE WHEN $6 = '' THEN service ELSE $6 END,
-	apple_guid = COALESCE($7, apple_guid),
-	install_id = CASE WHEN $1 = 'queued' THEN NULL ELSE install_id END,
-	accepted_at = CASE WHEN $1 = 'accepted' THEN $8 ELSE accepted_at END,
-	sent_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE sent_at END,
-	delivered_at = CASE WHEN $1 IN ('delivered', 'read') AND delivered_at = 0 THEN $8 ELSE delivered_at END,
-	read_at = CASE WHEN $1 = 'read' THEN $8 ELSE read_at END
-	WHERE id = $9 AND ($10 = '' OR (install_id = $10 AND attempt = $11))`
 
 // HasGUID tells whether a line has a message with that Apple guid.
 func (r reader) HasGUID(ctx context.Context, lineID, guid string) (bool, error) {

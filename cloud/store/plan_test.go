@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -40,11 +41,29 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Waiting(ctx, "l"); return err },
 		func(r reader) error { _, err := r.Assigned(ctx, "i", "l"); return err },
 		func(r reader) error { _, err := r.StaleUnknown(ctx, 1, 100); return err },
+		func(r reader) error { _, err := r.Overdue(ctx, "", 1, 100); return err },
+		func(r reader) error { _, err := r.Overdue(ctx, "l", 1, 100); return err },
+		func(r reader) error { _, err := r.CountHeld(ctx, "l"); return err },
+		func(r reader) error { _, err := r.Opened(ctx, "l", 1); return err },
+		func(r reader) error { _, err := r.Opens(ctx, "m"); return ignoreMissing(err) },
+		func(r reader) error {
+			_, err := r.Before(ctx, Message{LineID: "l", Peer: "p", Seq: 2})
+			return ignoreMissing(err)
+		},
+		func(r reader) error { _, err := r.Resends(ctx, "a", "m"); return err },
+		func(r reader) error { _, err := r.Timeline(ctx, "a", "m"); return err },
+		func(r reader) error { _, err := r.OldestRemembered(ctx); return err },
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
 		func(r reader) error { _, err := r.CountLine(ctx, "l", 1); return err },
 		func(r reader) error { _, err := r.CountOutbound(ctx, "a", 1); return err },
 		func(r reader) error { _, err := r.DueDeliveries(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.Deliveries(ctx, "w", 10); return err },
+		func(r reader) error { _, err := r.HasGroup(ctx, "l", "c"); return err },
+		func(r reader) error { _, err := r.HasMessage(ctx, "m"); return err },
+		func(r reader) error { _, err := r.HasOrphans(ctx, 1); return err },
+		func(r reader) error { _, err := r.DueFetches(ctx, 1, 10, "h"); return err },
+		func(r reader) error { _, err := r.ExpiredMedia(ctx, 1, 10); return err },
+		func(r reader) error { _, err := r.Outgoing(ctx, "m"); return ignoreMissing(err) },
 	}
 	for _, read := range reads {
 		if err := read(s.reader); err != nil {
@@ -52,7 +71,15 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		}
 	}
 	if err := s.Write(ctx, func(tx *Tx) error {
-		if _, err := tx.Assign("l", "i", 4, 4, 1); err != nil {
+		for _, opening := range []int{-1, 0, 5} {
+			if _, err := tx.Assign("l", "i", Room{Window: 4, Now: 4, Opening: opening}, 1); err != nil {
+				return err
+			}
+		}
+		if _, _, err := tx.RequestCancel(Message{ID: "m"}, 1); err != nil {
+			return err
+		}
+		if err := tx.Forget(1, 100); err != nil {
 			return err
 		}
 		_, _, err := tx.Advance(Step{ID: "m", To: wire.StatusSent})
@@ -60,10 +87,10 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	large := regexp.MustCompile(`\bSCAN (messages|deliveries|events|m|h|d)\b`)
+	large := regexp.MustCompile(`\bSCAN (messages|deliveries|events|message_steps|idempotency|media|fetches|orphan_reports|m|h|d|p)\b`)
 	all := append(kept(s.stmts), kept(s.writer.stmts)...)
 	for _, q := range all {
-		if !regexp.MustCompile(`(?i)\b(FROM|UPDATE) (messages|deliveries|events)\b`).MatchString(q) {
+		if !regexp.MustCompile(`(?i)\b(FROM|UPDATE) (messages|deliveries|events|message_steps|idempotency|media|fetches|orphan_reports)\b`).MatchString(q) {
 			continue
 		}
 		plan := explainPlan(t, s, q)
@@ -80,6 +107,13 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 			}
 		}
 	}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // kept lists the statements that were used, as they are written in the code.

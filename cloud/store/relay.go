@@ -17,22 +17,24 @@ type Relay struct {
 	Connected  bool
 	LastSeenAt int64 // Unix ms
 	CreatedAt  int64 // Unix ms
-	RetiredAt  int64 // Unix ms, 0 while it may connect
+	RetiredAt  int64 // Unix ms, 0 while it is its line's own
+	Replaced   bool  // retired by another Mac: it may still tell what it knows
+	Alarms     int64 // how often it has reported what must not happen
 }
 
-const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at"
+const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at, replaced, alarms"
 
 func scanRelay(r scanner) (v Relay, err error) {
 	err = r.Scan(&v.ID, &v.AccountID, &v.LineID, &v.SecretHash, &v.Host, &v.OS, &v.Version, &v.Ready, &v.Problem, &v.Reason,
-		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt)
+		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt, &v.Replaced, &v.Alarms)
 	return v, err
 }
 
 // CreateRelay adds a Mac.
 func (tx *Tx) CreateRelay(v Relay) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
 		v.ID, v.AccountID, v.LineID, v.SecretHash, v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason,
-		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt)
+		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms)
 	return err
 }
 
@@ -42,25 +44,36 @@ func (tx *Tx) UpdateRelay(v Relay) error {
 		v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason, flag(v.Connected), v.LastSeenAt, v.ID)
 }
 
-// RetireRelay ends a Mac's right to connect, and its installs, or returns
-// ErrNotFound.
-func (tx *Tx) RetireRelay(id string, at int64) error {
+// RetireRelay ends a Mac's right to send, and its installs, or returns ErrNotFound. One
+// that was replaced may still connect.
+func (tx *Tx) RetireRelay(id string, replaced bool, at int64) error {
 	if _, err := tx.stmts.exec(tx.ctx, "UPDATE installs SET retired_at = $1 WHERE relay_id = $2 AND retired_at = 0", at, id); err != nil {
 		return err
 	}
-	return tx.one("UPDATE relays SET retired_at = $1, connected = 0 WHERE id = $2 AND retired_at = 0", at, id)
+	return tx.one("UPDATE relays SET retired_at = $1, replaced = $2, connected = 0 WHERE id = $3 AND retired_at = 0", at, flag(replaced), id)
 }
 
-// DisconnectRelays marks every Mac as away: no connection outlives the process.
-func (tx *Tx) DisconnectRelays() error {
-	_, err := tx.stmts.exec(tx.ctx, "UPDATE relays SET connected = 0 WHERE connected = 1")
-	return err
+// RefuseRelay ends the right to connect of a Mac that was replaced, or returns
+// ErrNotFound.
+func (tx *Tx) RefuseRelay(id string) error {
+	return tx.one("UPDATE relays SET replaced = 0 WHERE id = $1 AND replaced = 1", id)
+}
+
+// CountAlarm notes that a Mac has reported what must not happen.
+func (tx *Tx) CountAlarm(id string) error {
+	return tx.one("UPDATE relays SET alarms = alarms + 1 WHERE id = $1", id)
+}
+
+// DisconnectRelays marks every Mac as away, because no connection outlives the process,
+// and returns those that were not.
+func (tx *Tx) DisconnectRelays() ([]Relay, error) {
+	return collect(tx.ctx, tx.reader, scanRelay, "UPDATE relays SET connected = 0 WHERE connected = 1 RETURNING "+relayColumns)
 }
 
 // RelayByHash finds a Mac that may connect by the hash of its secret, or returns
 // ErrNotFound.
 func (r reader) RelayByHash(ctx context.Context, hash string) (Relay, error) {
-	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND retired_at = 0", hash))
+	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND (retired_at = 0 OR replaced = 1)", hash))
 }
 
 // Relay returns one Mac, retired or not, or ErrNotFound.
@@ -68,7 +81,7 @@ func (r reader) Relay(ctx context.Context, id string) (Relay, error) {
 	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE id = $1", id))
 }
 
-// Relays returns the Macs of an account, or of all with "", that may connect.
+// Relays returns the Macs of an account, or of all with "", that are their line's own.
 func (r reader) Relays(ctx context.Context, accountID string) ([]Relay, error) {
 	return collect(ctx, r, scanRelay, "SELECT "+relayColumns+" FROM relays WHERE ($1 = '' OR account_id = $1) AND retired_at = 0 ORDER BY created_at, id", accountID)
 }
@@ -77,23 +90,25 @@ func (r reader) Relays(ctx context.Context, accountID string) ([]Relay, error) {
 type Install struct {
 	ID        string
 	RelayID   string
-	LastSeq   int64 // highest report that is committed
-	CreatedAt int64 // Unix ms
-	RetiredAt int64 // Unix ms, 0 while it is the relay's own
+	LastSeq   int64  // highest report that is committed
+	LastToken string // of that report
+	CreatedAt int64  // Unix ms
+	RetiredAt int64  // Unix ms, 0 while it is the relay's own
+	HeardOut  bool   // its Mac was replaced, and all that it had to say then is known
 }
 
 // Install returns one install, retired or not, or ErrNotFound.
 func (r reader) Install(ctx context.Context, id string) (Install, error) {
 	var i Install
-	err := r.stmts.row(ctx, "SELECT id, relay_id, last_seq, created_at, retired_at FROM installs WHERE id = $1", id).
-		Scan(&i.ID, &i.RelayID, &i.LastSeq, &i.CreatedAt, &i.RetiredAt)
+	err := r.stmts.row(ctx, "SELECT id, relay_id, last_seq, last_token, created_at, retired_at, heard_out FROM installs WHERE id = $1", id).
+		Scan(&i.ID, &i.RelayID, &i.LastSeq, &i.LastToken, &i.CreatedAt, &i.RetiredAt, &i.HeardOut)
 	return i, err
 }
 
 // CreateInstall adds an install.
 func (tx *Tx) CreateInstall(i Install) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO installs (id, relay_id, last_seq, created_at, retired_at) VALUES ($1, $2, $3, $4, $5)",
-		i.ID, i.RelayID, i.LastSeq, i.CreatedAt, i.RetiredAt)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO installs (id, relay_id, last_seq, last_token, created_at, retired_at, heard_out) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		i.ID, i.RelayID, i.LastSeq, i.LastToken, i.CreatedAt, i.RetiredAt, flag(i.HeardOut))
 	return err
 }
 
@@ -107,10 +122,16 @@ func (tx *Tx) RetireInstall(id string, at int64) error {
 	return tx.one("UPDATE installs SET retired_at = $1 WHERE id = $2 AND retired_at = 0", at, id)
 }
 
-// AdvanceInstall notes the highest report that is committed. It never goes back.
-func (tx *Tx) AdvanceInstall(id string, seq int64) error {
-	_, err := tx.stmts.exec(tx.ctx, "UPDATE installs SET last_seq = $1 WHERE id = $2 AND last_seq < $1", seq, id)
+// AdvanceInstall notes the highest report that is committed, and its token. It never
+// goes back.
+func (tx *Tx) AdvanceInstall(id string, seq int64, token string) error {
+	_, err := tx.stmts.exec(tx.ctx, "UPDATE installs SET last_seq = $1, last_token = $3 WHERE id = $2 AND last_seq < $1", seq, id, token)
 	return err
+}
+
+// HearOut notes that a replaced Mac has said all that it had to say then.
+func (tx *Tx) HearOut(id string) error {
+	return tx.one("UPDATE installs SET heard_out = 1 WHERE id = $1", id)
 }
 
 func scanString(r scanner) (s string, err error) {

@@ -17,7 +17,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	s, _ := open(t)
 	ctx := t.Context()
 	account := store.Account{ID: "team_b", Name: "name", Email: "email", Plan: "plan", MonthlyMessages: 1, RequestsPerMinute: 2, CreatedAt: 3}
-	line := store.Line{ID: "num_b", AccountID: account.ID, PhoneNumber: "number", Label: "label", Status: "status", Verified: true, Pace: "pace", RelayID: "relay", CreatedAt: 4}
+	line := store.Line{ID: "num_b", AccountID: account.ID, PhoneNumber: "number", Label: "label", Status: "status", Verified: true, Pace: "pace", RelayID: "relay", CreatedAt: 4, Burst: 25, NewConversations: "new", PacedUntil: 26}
 	key := store.Key{ID: "key_b", AccountID: account.ID, Dialect: "dialect", Shown: "shown", SecretHash: "hash", Permissions: []string{"p", "q"}, CreatedAt: 5}
 	relay := store.Relay{ID: "rel_b", AccountID: account.ID, LineID: line.ID, SecretHash: "secret", Host: "host", OS: "os", Version: "version", Ready: true,
 		Problem: "problem", Reason: "reason", Connected: true, LastSeenAt: 6, CreatedAt: 7}
@@ -27,7 +27,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14}
 	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: "direction", Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",
 		MediaURL: "media", Service: "service", ChatGUID: "chat", AppleGUID: "guid", CreatedAt: 15, SentAt: 16,
-		DeliveredAt: 17, ReadAt: 18, ErrorCode: "code", ErrorNumber: 19, ErrorMessage: "error", Origin: "origin", ReplyTo: "reply", Junk: true, Revision: 20, Unsent: 21, Edits: "edits", EditedAt: 22, UnsentAt: 23}
+		DeliveredAt: 17, ReadAt: 18, ErrorCode: "code", ErrorNumber: 19, ErrorMessage: "error", Origin: "origin", ReplyTo: "reply", Junk: true, Revision: 20, Unsent: 21, Edits: "edits", EditedAt: 22, UnsentAt: 23, ExpiresAt: 24, ResendOf: "resend"}
 	write(t, s, func(tx *store.Tx) error {
 		return errors.Join(tx.CreateAccount(account), tx.CreateLine(line), tx.CreateKey(key), tx.CreateRelay(relay), tx.CreateInstall(install),
 			tx.CreateWebhook(hook), tx.CreateDelivery(delivery), tx.CreateMessage(&in), tx.SetSetting("n", "old"), tx.SetSetting("n", "new"))
@@ -90,7 +90,7 @@ func TestUpdatesComeBackAsWritten(t *testing.T) {
 	same(t, relay)(s.Relay(ctx, relay.ID))
 	same(t, hook)(s.Webhook(ctx, accountID, hook.ID))
 	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, 5))
-	write(t, s, func(tx *store.Tx) error { return tx.DisconnectRelays() })
+	write(t, s, func(tx *store.Tx) error { _, err := tx.DisconnectRelays(); return err })
 	relay.Connected = false
 	same(t, relay)(s.Relay(ctx, relay.ID))
 }
@@ -154,7 +154,7 @@ func TestWhatIsTakenAndWhatIsMissing(t *testing.T) {
 		"update account":           func(tx *store.Tx) error { return tx.UpdateAccount(store.Account{ID: "x"}) },
 		"remove line":              func(tx *store.Tx) error { return tx.RemoveLine("x", 1) },
 		"update relay":             func(tx *store.Tx) error { return tx.UpdateRelay(store.Relay{ID: "x"}) },
-		"retire relay":             func(tx *store.Tx) error { return tx.RetireRelay("x", 1) },
+		"retire relay":             func(tx *store.Tx) error { return tx.RetireRelay("x", false, 1) },
 		"revoke key":               func(tx *store.Tx) error { return tx.RevokeKey("x", 1) },
 		"finish delivery":          func(tx *store.Tx) error { return tx.FinishDelivery(store.Delivery{ID: "x"}) },
 		"update webhook of others": func(tx *store.Tx) error { return tx.UpdateWebhook(store.Webhook{ID: "wh_1", AccountID: "team_other"}) },

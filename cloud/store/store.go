@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -118,7 +119,7 @@ func sqlitePath(dsn string) (string, error) {
 
 // create makes the file, for its owner only, before SQLite would make it for all.
 func create(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := MakeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -160,6 +161,20 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	return nil
+}
+
+// Hopeless tells whether err comes from what was to be written: the same call would
+// fail again, whatever becomes of the disk and the connection.
+func Hopeless(err error) bool {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok {
+		return slices.Contains([]sqlite3.ErrNo{sqlite3.ErrConstraint, sqlite3.ErrMismatch, sqlite3.ErrTooBig, sqlite3.ErrRange}, e.Code)
+	}
+	for _, passing := range []error{ErrNoSpace, errClosed, context.Canceled, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, driver.ErrBadConn} {
+		if errors.Is(err, passing) {
+			return false
+		}
+	}
+	return err != nil
 }
 
 // explain turns the engine's errors into the package's.

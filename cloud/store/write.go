@@ -14,11 +14,17 @@ import (
 type Tx struct {
 	reader
 	ctx context.Context
+	job *job
 }
 
 // Context is the one to read with inside a transaction. A request's own context
 // would, when it ends, undo the work of everybody who shares the transaction.
 func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// OnCommit has fn called once what this transaction did is on disk, before Write
+// returns; it is not called where anything of it failed. fn must be quick: every
+// other writer waits.
+func (tx *Tx) OnCommit(fn func()) { tx.job.after = append(tx.job.after, fn) }
 
 // Write runs fn and commits what it did, all of it or nothing. It returns fn's
 // error, or the reason why the commit failed, or ctx's error when ctx ended before
@@ -51,10 +57,11 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 var errClosed = errors.New("the database is closed")
 
 type job struct {
-	ctx  context.Context
-	fn   func(*Tx) error
-	done chan error
-	err  error
+	ctx   context.Context
+	fn    func(*Tx) error
+	after []func()
+	done  chan error
+	err   error
 }
 
 // maxGroup bounds how many writers share one transaction, so that the first of them
@@ -136,8 +143,13 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 		switch {
 		case err != nil:
 			j.done <- fmt.Errorf("commit: %w", explain(err))
-		default:
+		case j.err != nil:
 			j.done <- j.err
+		default:
+			for _, fn := range j.after {
+				fn()
+			}
+			j.done <- nil
 		}
 	}
 }
@@ -151,12 +163,32 @@ func (w *writer) part(ctx context.Context, j *job) error {
 	if err := w.exec(ctx, "SAVEPOINT part"); err != nil {
 		return err
 	}
-	if j.err = j.fn(&Tx{reader: reader{w.stmts}, ctx: ctx}); j.err != nil {
+	if j.err = j.fn(&Tx{reader: reader{w.stmts}, ctx: ctx, job: j}); j.err != nil {
 		if err := w.exec(ctx, "ROLLBACK TO part"); err != nil {
 			return err
 		}
 	}
 	return w.exec(ctx, "RELEASE part")
+}
+
+// Try runs fn inside a transaction, all of it or nothing: when fn fails, the rest of
+// the transaction goes on without what it did. Try may be used inside Try.
+func (tx *Tx) Try(fn func() error) error {
+	if _, err := tx.stmts.exec(tx.ctx, "SAVEPOINT try"); err != nil {
+		return err
+	}
+	after := len(tx.job.after)
+	failure := fn()
+	if failure != nil {
+		tx.job.after = tx.job.after[:after]
+		if _, err := tx.stmts.exec(tx.ctx, "ROLLBACK TO try"); err != nil {
+			return errors.Join(failure, err)
+		}
+	}
+	if _, err := tx.stmts.exec(tx.ctx, "RELEASE try"); err != nil {
+		return errors.Join(failure, err)
+	}
+	return failure
 }
 
 func (w *writer) exec(ctx context.Context, query string) error {

@@ -263,7 +263,7 @@ func TestKilledWriterKeepsItsWord(t *testing.T) {
 			t.Errorf("round %d: %d rows, highest number %d, %v", round, rows, highest, err)
 		}
 		// The next child starts its ids anew.
-		if _, err := db.ExecContext(t.Context(), "DELETE FROM messages; UPDATE accounts SET message_seq = 0"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM message_steps; DELETE FROM messages; UPDATE accounts SET message_seq = 0"); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(db.Close(), s.Close()); err != nil {

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// MakeDir makes a folder, and those above it that are missing, for their owner only.
+// When it has returned nil their names survive a power cut, as the files in it do not
+// by themselves. A folder above that may not be read is somebody else's and left alone.
+func MakeDir(dir string) error {
+	top := existing(filepath.Dir(dir))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
+		if err := SyncDir(at); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		if at == top {
+			return nil
+		}
+	}
+}
+
+// existing is the lowest folder of a path that is there.
+func existing(dir string) string {
+	for {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// SyncDir waits until the names in a folder are on disk.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,34 @@
+package store
+
+import "context"
+
+// GroupChange is what happened to a group. Times are Unix milliseconds.
+type GroupChange struct {
+	ID        string
+	AccountID string
+	LineID    string
+	AppleGUID string // of the row that says it
+	ChatGUID  string
+	Kind      string // joined, left, removed, renamed, photo_set, photo_removed
+	Who       string // handle of who did it, "" for the owner
+	Other     string // handle of whom it was done to
+	Name      string // of renamed, "" where the name was taken away
+	MadeAt    int64
+	CreatedAt int64
+}
+
+// CreateGroupChange adds a change and returns ErrExists for a guid that the line
+// already has.
+func (tx *Tx) CreateGroupChange(g GroupChange) error {
+	_, err := tx.stmts.exec(tx.ctx, `INSERT INTO group_changes (id, account_id, line_id, apple_guid, chat_guid, kind, who, other, name, made_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		g.ID, g.AccountID, g.LineID, g.AppleGUID, g.ChatGUID, g.Kind, g.Who, g.Other, g.Name, g.MadeAt, g.CreatedAt)
+	return err
+}
+
+// HasGroupChange tells whether a line has a change of a group with that Apple guid.
+func (r reader) HasGroupChange(ctx context.Context, lineID, guid string) (bool, error) {
+	var n int
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM group_changes WHERE line_id = $1 AND apple_guid = $2", lineID, guid).Scan(&n)
+	return n > 0, err
+}
