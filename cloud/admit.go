@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -27,19 +28,20 @@ func (s *session) greet(ctx context.Context) error {
 	if f.Hello.Protocol != wire.Version {
 		return &closing{wire.CloseTooOld, fmt.Sprintf("this server speaks version %d of the protocol: update bluerelay", wire.Version)}
 	}
-	acked, held, err := s.admit(ctx, *f.Hello)
+	held, err := s.admit(ctx, *f.Hello)
 	if err != nil {
 		return err
 	}
-	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &wire.Welcome{Acked: acked, Line: s.number}}); err != nil {
+	welcome := wire.Welcome{Acked: s.acked, Token: s.token, Line: s.line.PhoneNumber, Retired: s.retired}
+	if err := s.write(wire.Frame{Type: wire.TypeWelcome, Welcome: &welcome}); err != nil {
 		return err
 	}
-	return s.order(held)
+	return s.order(ctx, held)
 }
 
 // admit writes down who has come, in one transaction. Another journal than before
 // means that what the former one held is beyond anybody's knowledge.
-func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []store.Message, err error) {
+func (s *session) admit(ctx context.Context, h wire.Hello) (held []store.Message, err error) {
 	now := time.Now()
 	var refused error // to be told to the relay, and yet committed
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
@@ -49,18 +51,28 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []
 		in, err := tx.Install(tx.Context(), h.Install)
 		if errors.Is(err, store.ErrNotFound) {
 			in = store.Install{ID: h.Install, RelayID: s.relay.ID, CreatedAt: now.UnixMilli()}
+			if s.retired {
+				in.RetiredAt = now.UnixMilli()
+			}
 			err = tx.CreateInstall(in)
 		}
 		if err != nil {
 			return err
 		}
-		if in.RelayID != s.relay.ID || in.RetiredAt != 0 {
+		if in.RelayID != s.relay.ID || in.RetiredAt != 0 && !s.retired {
 			refused = errOldJournal
 			return nil
 		}
 		if h.JournalHigh < in.LastSeq {
 			refused = errOldJournal
+			if s.retired {
+				return nil
+			}
 			return s.disown(tx, in, now)
+		}
+		s.acked, s.token, s.high, s.install = in.LastSeq, in.LastToken, h.JournalHigh, h.Install
+		if s.retired {
+			return nil
 		}
 		gone, err := tx.RetireInstalls(s.relay.ID, h.Install, now.UnixMilli())
 		if err != nil {
@@ -71,22 +83,22 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (acked int64, held []
 				return err
 			}
 		}
-		acked, s.install = in.LastSeq, h.Install
-		s.describe(h, now)
-		if err := tx.UpdateRelay(s.relay); err != nil {
+		if err := s.arrive(tx, h, now); err != nil {
 			return err
 		}
 		if held, err = tx.Assigned(tx.Context(), h.Install, s.line.ID); err != nil {
 			return err
 		}
 		s.takeOver()
+		fault.Before(fault.CloudAdmit)
 		return nil
 	})
+	fault.After(fault.CloudAdmit)
 	s.dispatch.ring()
 	if err == nil {
 		err = refused
 	}
-	return acked, held, err
+	return held, err
 }
 
 // disown retires an install of which there are two journals: nobody can tell any
@@ -112,14 +124,82 @@ func (s *session) takeOver() {
 	switch {
 	case old == nil:
 	case old.relay.ID != s.relay.ID:
-		old.cancel(errUnpaired)
+		old.cancel(errReplaced)
 	default:
 		old.cancel(errSuperseded)
 	}
+}
+
+// arrive writes down what a Mac says of itself, and has those told who want to know.
+func (s *session) arrive(tx *store.Tx, h wire.Hello, now time.Time) error {
+	before, err := tx.Relay(tx.Context(), s.relay.ID)
+	if err != nil {
+		return err
+	}
+	s.describe(h, now)
+	if err := tx.UpdateRelay(s.relay); err != nil {
+		return err
+	}
+	if !before.Connected {
+		if err := s.tellRelay(tx, s.relay, store.Event{Type: onlineEvent}, now); err != nil {
+			return err
+		}
+	}
+	return s.tellHealth(tx, s.relay, before.Problem, now)
 }
 
 func (s *session) describe(h wire.Hello, now time.Time) {
 	s.relay.Host, s.relay.OS, s.relay.Version = clip(h.Host), clip(h.OS), clip(h.Version)
 	s.relay.Connected, s.relay.LastSeenAt = true, now.UnixMilli()
 	s.setHealth(h.Health)
+}
+
+// current reads the line again and makes sure that this Mac is still its own, or was
+// and may still tell what it knows.
+func (s *session) current(tx *store.Tx) error {
+	line, err := tx.Line(tx.Context(), s.relay.LineID)
+	if errors.Is(err, store.ErrNotFound) {
+		return errUnpaired
+	}
+	if err != nil {
+		return err
+	}
+	if line.RelayID != s.relay.ID {
+		err = s.former(tx)
+	} else if s.install != "" {
+		err = s.ownJournal(tx)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line = line
+	return nil
+}
+
+// former decides about a Mac that is no longer its line's own. One that was replaced
+// while it was connected comes back, so that hello tells how much it has to say.
+func (s *session) former(tx *store.Tx) error {
+	relay, err := tx.Relay(tx.Context(), s.relay.ID)
+	switch {
+	case err != nil:
+		return err
+	case !relay.Replaced:
+		return errUnpaired
+	case s.install != "" && !s.retired:
+		return errReplaced
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired, s.relay = true, relay
+	return nil
+}
+
+func (s *session) ownJournal(tx *store.Tx) error {
+	in, err := tx.Install(tx.Context(), s.install)
+	if err == nil && in.RetiredAt != 0 {
+		return errOldJournal
+	}
+	return err
 }

@@ -84,6 +84,16 @@ func (s *Service) Count(p Principal) (left int64, err error) {
 	return limit - used, nil
 }
 
+// Left is how many requests the key has left in the running minute, or Unlimited. It
+// counts none.
+func (s *Service) Left(p Principal) int64 {
+	limit := p.Account.RequestsPerMinute
+	if limit == 0 {
+		return Unlimited
+	}
+	return max(limit-s.rates.used(p.Key.ID, time.Now()), 0)
+}
+
 // rates counts requests by key in minutes that begin with the first request. It
 // lives in memory: a restart forgives.
 type rates struct {
@@ -109,4 +119,13 @@ func (r *rates) count(key string, now time.Time, limit int64) (used int64, wait 
 	}
 	w.used++
 	return w.used, 0
+}
+
+func (r *rates) used(key string, now time.Time) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.windows[key]; w != nil && now.Before(w.ends) {
+		return w.used
+	}
+	return 0
 }

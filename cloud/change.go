@@ -12,6 +12,9 @@ import (
 // tapbackEvent says that somebody reacted to a message, or no longer does.
 const tapbackEvent = "message.tapback"
 
+// groupEvent says that a group has other members, another name or another picture.
+const groupEvent = "group.updated"
+
 // How a message was updated: the detail of message.updated.
 const (
 	updateEdited = "edited"
@@ -39,6 +42,9 @@ func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.T
 		m.ErrorCode, m.ErrorNumber, m.ErrorMessage = r.Fault.Code, r.Fault.Number, r.Fault.Text
 	}
 	if err := tx.CreateMessage(&m); err != nil {
+		return err
+	}
+	if _, err := s.announce(tx, m, in.Media, now); err != nil {
 		return err
 	}
 	return s.record(tx, m)
@@ -159,4 +165,20 @@ func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.
 	}
 	m.UpdatedAt = t.CreatedAt
 	return s.recordEvent(tx, m, store.Event{Type: tapbackEvent, Detail: t.ID, Tapback: &t})
+}
+
+// grouped stores what happened to a group, once, and tells of it.
+func (s *Service) grouped(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+	known, err := tx.HasGroupChange(tx.Context(), line.ID, r.GUID)
+	if err != nil || known {
+		return err
+	}
+	g := store.GroupChange{
+		ID: newID("grp_"), AccountID: line.AccountID, LineID: line.ID, AppleGUID: r.GUID, ChatGUID: r.Group.Chat, Kind: r.Group.Event,
+		Who: r.Group.Who, Other: r.Group.Other, Name: r.Group.Name, MadeAt: r.At, CreatedAt: now.UnixMilli(),
+	}
+	if err := tx.CreateGroupChange(g); err != nil {
+		return err
+	}
+	return s.recordOf(tx, line, store.Event{Type: groupEvent, Detail: g.ID, Group: &g}, now)
 }

@@ -13,6 +13,7 @@ package cloud
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -32,19 +33,31 @@ type Config struct {
 	PublicURL string // https://host, no slash at the end: what setup URLs begin with
 	// Dialects render webhooks, by their name in the store.
 	Dialects map[string]Dialect
-	// WebhookAllow are private addresses that webhooks may reach, also by plain http.
+	// WebhookAllow are private addresses that webhooks may reach, also by plain http, and
+	// files may be fetched from.
 	WebhookAllow []netip.Prefix
+	// MediaRoots are the authorities that are believed when files are fetched; nil for
+	// those of the system.
+	MediaRoots *x509.CertPool
 
 	Window       int           // messages assigned to one relay at a time: 4
 	Ping         time.Duration // between pings to a relay: 20 s; silence for 2.5 of them ends the connection
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
+	WriteWait    time.Duration // how long a relay may take to read one frame: 10 s
+	RetiredWait  time.Duration // how long a Mac that was replaced may have no news before it is sent away: 1 min
+	ReleaseWait  time.Duration // how long a Mac has to let go of what it holds when another takes its place: 15 s
+
+	CancelWait      time.Duration // how long a relay's answer to a cancel is waited for: 3 s
+	IdempotencyLife time.Duration // how long a request is recognised when it comes again: 30 days
 
 	MediaDir   string        // where files are kept: media, beside the database
 	MediaLife  time.Duration // how long a file is kept and its address works: 30 days
 	MediaWait  time.Duration // how long message.received waits for the files: 30 s
 	MediaStall time.Duration // how long an upload may bring nothing: 30 s
+	FetchRetry time.Duration // before the second try to fetch a file, doubled each time up to a minute: 2 s
+	FetchFor   time.Duration // how long it is tried: 10 min
 }
 
 func (c *Config) defaults() {
@@ -53,10 +66,17 @@ func (c *Config) defaults() {
 	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
 	c.Sweep = cmp.Or(c.Sweep, time.Second)
 	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
+	c.CancelWait = cmp.Or(c.CancelWait, 3*time.Second)
+	c.IdempotencyLife = cmp.Or(c.IdempotencyLife, 30*24*time.Hour)
+	c.WriteWait = cmp.Or(c.WriteWait, 10*time.Second)
+	c.RetiredWait = cmp.Or(c.RetiredWait, time.Minute)
+	c.ReleaseWait = cmp.Or(c.ReleaseWait, 15*time.Second)
 	c.MediaDir = cmp.Or(c.MediaDir, filepath.Join(filepath.Dir(c.Store.Path()), "media"))
 	c.MediaLife = cmp.Or(c.MediaLife, 30*24*time.Hour)
 	c.MediaWait = cmp.Or(c.MediaWait, 30*time.Second)
 	c.MediaStall = cmp.Or(c.MediaStall, 30*time.Second)
+	c.FetchRetry = cmp.Or(c.FetchRetry, 2*time.Second)
+	c.FetchFor = cmp.Or(c.FetchFor, 10*time.Minute)
 }
 
 // Dialect is what the rules need of a public API to tell its webhooks.
@@ -77,7 +97,9 @@ type Service struct {
 	log      *slog.Logger
 	hub      hub
 	rates    rates
+	waiters  waiters
 	dispatch *dispatcher
+	fetch    *fetcher
 	sessions sync.WaitGroup
 	base     context.Context // parent of relay sessions, which outlive their HTTP request
 	stop     context.CancelFunc
@@ -93,20 +115,23 @@ func New(cfg Config) *Service {
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)
+	s.waiters.byMessage = make(map[string][]chan struct{})
 	s.folder.dir = cfg.MediaDir
 	s.transfers = transfers{running: make(map[*transfer]bool), uploads: make(map[string]*transfer)}
 	s.dispatch = newDispatcher(s)
+	s.fetch = newFetcher(s)
 	return s
 }
 
-// Run delivers webhooks and sweeps until ctx ends. Then it closes the relays'
+// Run delivers webhooks, fetches files and sweeps until ctx ends. Then it closes the relays'
 // connections, lets webhooks in hand finish, and returns when all of that is done.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.DisconnectRelays() }); err != nil {
+	if err := s.store.Write(context.WithoutCancel(ctx), s.disconnectAll); err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.dispatch.run(ctx) })
+	wg.Go(func() { s.fetch.run(ctx) })
 	wg.Go(func() { s.sweep(ctx) })
 	<-ctx.Done()
 	s.stop()
@@ -134,7 +159,8 @@ func (s *Service) sweep(ctx context.Context) {
 		}
 		s.hub.ringAll()
 		s.dispatch.ring()
-		for _, due := range []func(context.Context) error{s.giveUpUnknown, s.releaseDue, s.expireMedia} {
+		s.fetch.ring()
+		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.sweepOrphans, s.forgetRequests} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

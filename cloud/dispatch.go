@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 )
 
 // schedule are the pauses before the second and later tries: eleven tries within
@@ -156,7 +157,9 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	}
 	began := time.Now()
 	one.Attempt++
+	fault.Hit(fault.CloudHookPost)
 	one.Response, one.Problem = d.post(ctx, hook, one)
+	fault.Hit(fault.CloudHookSent)
 	now := time.Now()
 	one.UpdatedAt = now.UnixMilli()
 	switch {
@@ -170,7 +173,11 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	}
 	d.log.Info("webhook.attempt", "delivery", one.ID, "event", one.EventType, "attempt", one.Attempt,
 		"state", one.State, "status", one.Response, "problem", one.Problem, "ms", now.Sub(began).Milliseconds())
-	err = d.store.Write(ctx, func(tx *store.Tx) error { return tx.FinishDelivery(one) })
+	err = d.store.Write(ctx, func(tx *store.Tx) error {
+		defer fault.Before(fault.CloudHookDone)
+		return tx.FinishDelivery(one)
+	})
+	fault.After(fault.CloudHookDone)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -32,6 +32,11 @@ func (s *Service) serveMedia(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
+	s.sendFile(w, r, v)
+}
+
+// sendFile answers with a stored file, or the part of it that is asked for.
+func (s *Service) sendFile(w http.ResponseWriter, r *http.Request, v store.Media) {
 	f, err := s.folder.open(v.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		http.NotFound(w, r)

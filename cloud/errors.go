@@ -21,6 +21,10 @@ const (
 	Conflict          Code = "conflict"
 	RateLimited       Code = "rate_limited"
 	Unavailable       Code = "unavailable" // the same request may succeed later
+
+	IdempotencyKeyReused Code = "idempotency_key_reused"
+	TooLate              Code = "too_late"       // what was asked for cannot be taken back any more
+	DuplicateRisk        Code = "duplicate_risk" // it may be sent twice, and nobody has said that this is wanted
 )
 
 // Error is an error that the caller of the API may see. Everything else that goes

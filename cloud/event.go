@@ -32,6 +32,7 @@ func (s *Service) advance(tx *store.Tx, step store.Step) error {
 	if err != nil || !changed {
 		return err
 	}
+	tx.OnCommit(func() { s.waiters.wake(m.ID) })
 	return s.record(tx, m)
 }
 
@@ -64,16 +65,31 @@ func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) erro
 		return err
 	}
 	m = s.absolute(m)
-	e.ID, e.AccountID, e.MessageID, e.LineID, e.CreatedAt = newID("evt_"), m.AccountID, m.ID, m.LineID, m.UpdatedAt
+	e.AccountID, e.MessageID, e.LineID, e.CreatedAt = m.AccountID, m.ID, m.LineID, m.UpdatedAt
+	return s.publish(tx, e, m, func(w store.Webhook) bool { return wants(w, e, m) })
+}
+
+// recordOf writes an event of a line that is about none of its messages, with the type
+// and what else is set of e.
+func (s *Service) recordOf(tx *store.Tx, line store.Line, e store.Event, now time.Time) error {
+	e.AccountID, e.LineID, e.CreatedAt = line.AccountID, line.ID, now.UnixMilli()
+	return s.publish(tx, e, store.Message{}, func(w store.Webhook) bool {
+		return slices.Contains(w.Events, e.Type) && (w.PhoneNumber == "" || w.PhoneNumber == line.PhoneNumber)
+	})
+}
+
+// publish writes an event and its deliveries.
+func (s *Service) publish(tx *store.Tx, e store.Event, m store.Message, wanted func(store.Webhook) bool) error {
+	e.ID = newID("evt_")
 	if err := tx.CreateEvent(&e); err != nil {
 		return fmt.Errorf("record an event: %w", err)
 	}
-	hooks, err := tx.Webhooks(tx.Context(), m.AccountID, "")
+	hooks, err := tx.Webhooks(tx.Context(), e.AccountID, "")
 	if err != nil {
 		return fmt.Errorf("find webhooks: %w", err)
 	}
 	for _, w := range hooks {
-		if !wants(w, e, m) {
+		if !wanted(w) {
 			continue
 		}
 		body, err := s.cfg.Dialects[w.Dialect].Body(e, m)
@@ -111,7 +127,7 @@ func wants(w store.Webhook, e store.Event, m store.Message) bool {
 func unknownStep(m store.Message, now time.Time) store.Step {
 	return store.Step{
 		ID: m.ID, To: wire.StatusFailed, At: now.UnixMilli(), Now: now.UnixMilli(),
-		ErrorCode: OutcomeUnknown, ErrorNumber: m.ErrorNumber, ErrorMessage: m.ErrorMessage,
+		ErrorCode: OutcomeUnknown, ErrorNumber: m.ErrorNumber, ErrorMessage: m.ErrorMessage, Evidence: store.EvidenceTime,
 	}
 }
 
@@ -125,7 +141,26 @@ func (s *Service) lost(tx *store.Tx, installID, lineID string, now time.Time) er
 	for _, m := range held {
 		err := s.advance(tx, store.Step{
 			ID: m.ID, To: wire.StatusUnknown, At: now.UnixMilli(), Now: now.UnixMilli(),
-			ErrorCode: OutcomeUnknown, ErrorMessage: "The Mac that was to send this is gone; the message may have been sent.",
+			ErrorCode: OutcomeUnknown, ErrorMessage: "The Mac that was to send this is gone; the message may have been sent.", Evidence: store.EvidenceOperator,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.loseFallback(tx, installID, lineID, now)
+}
+
+// loseFallback ends what was to go by SMS, by this install and no other: the error of
+// its row is the last that is known.
+func (s *Service) loseFallback(tx *store.Tx, installID, lineID string, now time.Time) error {
+	waiting, err := tx.FallenBack(tx.Context(), installID, lineID)
+	if err != nil {
+		return err
+	}
+	for _, m := range waiting {
+		err := s.advance(tx, store.Step{
+			ID: m.ID, To: wire.StatusFailed, At: now.UnixMilli(), Now: now.UnixMilli(),
+			ErrorCode: m.ErrorCode, ErrorNumber: m.ErrorNumber, ErrorMessage: m.ErrorMessage, Evidence: store.EvidenceOperator,
 		})
 		if err != nil {
 			return err

@@ -40,13 +40,13 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	t.Helper()
 	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
 	w.cfg = cloud.Config{
-		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond, RetiredWait: 20 * time.Millisecond,
 		Dialects: map[string]cloud.Dialect{store.TextingBlue: plainDialect()},
 	}
 	if change != nil {
 		change(&w.cfg)
 	}
-	t.Cleanup(func() { w.stop(); w.logs.check(t) })
+	t.Cleanup(func() { w.stop(); w.logs.check(t); w.checkTimelines() })
 	w.start()
 	w.who = w.account("team_a")
 	w.line = w.addLine(w.who, "+14155559876")
@@ -91,6 +91,16 @@ func (w *world) start() {
 	})
 }
 
+// checkTimelines fails where a message's timeline does not end with its status.
+func (w *world) checkTimelines() {
+	w.t.Helper()
+	bad := column(w.t, w.path, `SELECT id || ' ' || status FROM messages AS m WHERE status <> COALESCE((SELECT status FROM message_steps AS s
+		WHERE s.account_id = m.account_id AND s.message_id = m.id ORDER BY n DESC LIMIT 1), '')`)
+	if len(bad) > 0 {
+		w.t.Errorf("steps are missing of %v", bad)
+	}
+}
+
 func (w *world) restart() { w.t.Helper(); w.stop(); w.start() }
 
 func (w *world) account(id string) cloud.Principal {
@@ -102,7 +112,7 @@ func (w *world) account(id string) cloud.Principal {
 
 func (w *world) addLine(p cloud.Principal, number string) store.Line {
 	w.t.Helper()
-	l, err := w.service.AddLine(w.t.Context(), p.Account.ID, number, "off", true)
+	l, err := w.service.AddLine(w.t.Context(), p.Account.ID, number, cloud.LineChange{Pace: new("off")}, true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -166,6 +176,13 @@ func (l *logs) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.all.Write(p)
 	return l.out.Write(p)
+}
+
+// has tells whether something has been logged.
+func (l *logs) has(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.all.Bytes(), []byte(what))
 }
 
 var personal = regexp.MustCompile(regexp.QuoteMeta(secretText) + `|\+\d{7,}|whsec_|dev_[a-z2-7]{8}|rly_|tb_live_`)

@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"bluerelay/cloud/store"
+	"bluerelay/fault"
 )
 
 // folder holds the bytes of media: one file for each, named by its id, readable by
@@ -45,7 +48,7 @@ func (f folder) size(id string) (int64, error) {
 
 // part opens a file that is on its way, to go on at its end.
 func (f folder) part(id string) (*os.File, error) {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+	if err := store.MakeDir(f.dir); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(f.path(id)+partExt, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
@@ -72,10 +75,12 @@ func (f folder) finish(id string, part *os.File, size int64, hash string) error 
 	if n != size || hex.EncodeToString(sum.Sum(nil)) != hash {
 		return errors.Join(errOtherBytes, f.remove(id))
 	}
+	fault.Before(fault.CloudUploadFile)
 	if err := os.Rename(f.path(id)+partExt, f.path(id)); err != nil {
 		return err
 	}
-	return syncDir(f.dir)
+	defer fault.After(fault.CloudUploadFile)
+	return store.SyncDir(f.dir)
 }
 
 // remove deletes a file, whole or not. One that is not there is no error.
@@ -86,12 +91,4 @@ func (f folder) remove(id string) error {
 		}
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

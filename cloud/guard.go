@@ -2,6 +2,8 @@ package cloud
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -67,6 +69,32 @@ func (g guard) client(timeout time.Duration) *http.Client {
 		Transport:     byScheme{https: secure, http: plain},
 	}
 }
+
+// mediaClient makes an HTTP client that reaches public and allowed addresses by https
+// only. It follows a few redirects, each of them by the same rules; the bytes come as
+// they are, never unpacked.
+func (g guard) mediaClient(timeout time.Duration, roots *x509.CertPool) *http.Client {
+	t := g.transport(func(a netip.Addr) bool { return g.public(a) || g.allowed(a) })
+	t.DisableCompression = true
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{
+		Timeout: timeout,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects || r.URL.Scheme != "https" || r.URL.User != nil {
+				return errRedirected
+			}
+			r.Header.Del("Referer") // the first URL may be a secret
+			return nil
+		},
+		Transport: t,
+	}
+}
+
+// maxRedirects is how often a file may be somewhere else.
+const maxRedirects = 3
+
+// errRedirected says that a file is somewhere else where it is not fetched from.
+var errRedirected = errors.New("redirected too often, or not to https")
 
 type byScheme struct{ https, http *http.Transport }
 

@@ -3,12 +3,11 @@ package cloud
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -75,9 +74,21 @@ type LineChange struct {
 	Label  *string // at most 100 characters
 	Status *string // LineActive or LinePaused
 	Pace   *string // "", "off" or messages a second
+	Burst  *int    // messages that may go at once after a rest, 0 for what its Mac calls for
+	// NewConversations is how many the line may begin in 24 hours: "" for what its Mac
+	// calls for, "off", or a number.
+	NewConversations *string
+	SMSFallback      *bool // whether a text that proves not to reach a number by iMessage goes by SMS
 }
 
-// UpdateNumber changes one of the account's lines.
+// The events of a line.
+const (
+	linePausedEvent  = "line.paused"
+	lineResumedEvent = "line.resumed"
+)
+
+// UpdateNumber changes one of the account's lines. What waits on a line that is
+// paused stays where it is.
 func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c LineChange) (store.Line, error) {
 	if err := c.check(); err != nil {
 		return store.Line{}, err
@@ -87,10 +98,19 @@ func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c Li
 		if l, err = s.ownLine(tx.Context(), tx, p, id); err != nil {
 			return err
 		}
+		old := l.Status
 		c.apply(&l)
-		return tx.UpdateLine(l)
+		if err := tx.UpdateLine(l); err != nil || l.Status == old {
+			return err
+		}
+		kind := lineResumedEvent
+		if l.Status == store.LinePaused {
+			kind = linePausedEvent
+		}
+		return s.recordOf(tx, l, store.Event{Type: kind, Line: &l}, time.Now())
 	})
 	s.hub.ring(l.PhoneNumber)
+	s.dispatch.ring()
 	return l, err
 }
 
@@ -106,6 +126,14 @@ func (c LineChange) check() error {
 			return Invalid("pace", "The pace must be off or a number of messages a second, such as 1 or 0.5.")
 		}
 	}
+	if c.Burst != nil && (*c.Burst < 0 || *c.Burst > maxBurst) {
+		return Invalid("burst", "The burst must be a number of messages from 1 to %d, or 0 for what the Mac calls for.", maxBurst)
+	}
+	if c.NewConversations != nil {
+		if _, err := parseNewConversations(*c.NewConversations); err != nil {
+			return Invalid("new_conversations", "The new conversations must be off or a number from 0 to %d.", maxNewConversations)
+		}
+	}
 	return nil
 }
 
@@ -119,22 +147,15 @@ func (c LineChange) apply(l *store.Line) {
 	if c.Pace != nil {
 		l.Pace = *c.Pace
 	}
-}
-
-// parsePace returns messages a second; 0 means no pacing and -1 what the Mac calls
-// for.
-func parsePace(s string) (float64, error) {
-	switch s {
-	case "":
-		return -1, nil
-	case "off":
-		return 0, nil
+	if c.SMSFallback != nil {
+		l.SMSFallback = *c.SMSFallback
 	}
-	rate, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(rate > 0 && rate <= 1000) {
-		return 0, fmt.Errorf("%q is no pace", s)
+	if c.Burst != nil {
+		l.Burst = *c.Burst
 	}
-	return rate, nil
+	if c.NewConversations != nil {
+		l.NewConversations = *c.NewConversations
+	}
 }
 
 // RemoveNumber takes a line out of use: its Mac may no longer connect, what waits
@@ -153,13 +174,13 @@ func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) erro
 		for _, m := range waiting {
 			err := s.advance(tx, store.Step{
 				ID: m.ID, To: wire.Canceled, At: now.UnixMilli(), Now: now.UnixMilli(),
-				ErrorCode: "canceled", ErrorMessage: "The number it was to be sent from was removed.",
+				ErrorCode: canceled, ErrorMessage: "The number it was to be sent from was removed.", Evidence: store.EvidenceOperator,
 			})
 			if err != nil {
 				return err
 			}
 		}
-		if err := s.retire(tx, l, now); err != nil {
+		if err := s.retire(tx, l, false, now); err != nil {
 			return err
 		}
 		return tx.RemoveLine(l.ID, now.UnixMilli())
@@ -169,8 +190,9 @@ func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) erro
 	return err
 }
 
-// retire ends the right of a line's Mac to connect.
-func (s *Service) retire(tx *store.Tx, l store.Line, now time.Time) error {
+// retire ends the right of a line's Mac to send; one that was replaced may still tell
+// what became of what it held.
+func (s *Service) retire(tx *store.Tx, l store.Line, replaced bool, now time.Time) error {
 	if l.RelayID == "" {
 		return nil
 	}
@@ -183,19 +205,20 @@ func (s *Service) retire(tx *store.Tx, l store.Line, now time.Time) error {
 			return err
 		}
 	}
-	return tx.RetireRelay(l.RelayID, now.UnixMilli())
+	return tx.RetireRelay(l.RelayID, replaced, now.UnixMilli())
 }
 
-// AddLine registers a number. A vouched one may send at once, its messages waiting
+// AddLine registers a number, as set says where it differs from what is usual. A vouched one may send at once, its messages waiting
 // for a Mac; otherwise the pairing verifies it.
-func (s *Service) AddLine(ctx context.Context, accountID, number, pace string, vouched bool) (store.Line, error) {
+func (s *Service) AddLine(ctx context.Context, accountID, number string, set LineChange, vouched bool) (store.Line, error) {
 	if !ValidNumber(number) {
 		return store.Line{}, Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
 	}
-	if err := (LineChange{Pace: &pace}).check(); err != nil {
+	if err := set.check(); err != nil {
 		return store.Line{}, err
 	}
-	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, Pace: pace, CreatedAt: time.Now().UnixMilli()}
+	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, CreatedAt: time.Now().UnixMilli()}
+	set.apply(&l)
 	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateLine(l) })
 	if errors.Is(err, store.ErrExists) {
 		return l, &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
@@ -211,10 +234,12 @@ func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) 
 	}
 	token := "dev_" + randomText(32)
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		defer fault.Before(fault.CloudPairToken)
 		return tx.CreateSetupToken(store.SetupToken{
 			TokenHash: hashSecret(token), LineID: l.ID, Replaces: replace, ExpiresAt: time.Now().Add(s.cfg.SetupTTL).UnixMilli(),
 		})
 	})
+	fault.After(fault.CloudPairToken)
 	return s.cfg.PublicURL + "/setup?token=" + token, err
 }
 
@@ -227,7 +252,7 @@ func (s *Service) VerifyNumber(ctx context.Context, p Principal, number string) 
 	l, err := s.store.LineByNumber(ctx, number)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		l, err = s.AddLine(ctx, p.Account.ID, number, "", false)
+		l, err = s.AddLine(ctx, p.Account.ID, number, LineChange{}, false)
 	case err == nil && l.AccountID != p.Account.ID:
 		err = &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
 	}

@@ -52,14 +52,15 @@ func (w *world) paired(l store.Line) string {
 
 // mac is a relay that does what the test says.
 type mac struct {
-	w      *world
-	conn   *websocket.Conn
-	frames chan wire.Frame
-	gone   chan struct{}
-	err    error // why the connection ended, once gone is closed
-	acked  int64 // as welcome said
-	seq    int64
-	orders []wire.Send // taken while waiting for something else
+	w       *world
+	conn    *websocket.Conn
+	frames  chan wire.Frame
+	gone    chan struct{}
+	err     error // why the connection ended, once gone is closed
+	acked   int64 // as welcome said
+	seq     int64
+	orders  []wire.Send // taken while waiting for something else
+	welcome wire.Welcome
 }
 
 // dial opens the socket; status is that of a refusal.
@@ -119,7 +120,7 @@ func (w *world) connect(secret string, h wire.Hello) *mac {
 	if welcome == nil {
 		w.t.Fatal("no welcome")
 	}
-	m.acked, m.seq = welcome.Acked, h.JournalHigh
+	m.welcome, m.acked, m.seq = *welcome, welcome.Acked, h.JournalHigh
 	return m
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -16,8 +17,8 @@ import (
 const mediaBatch = 100
 
 // announce writes down which files will follow a message. Where there are any, the
-// message's event waits for them, for at most Config.MediaWait: one event with the
-// files is worth more than an early one without.
+// event of an inbound one waits for them, for at most Config.MediaWait: one event with
+// the files is worth more than an early one without.
 func (s *Service) announce(tx *store.Tx, m store.Message, list []wire.Media, now time.Time) (held bool, err error) {
 	seen := make(map[string]bool)
 	for _, a := range list[:min(len(list), wire.MaxMedia)] {
@@ -31,7 +32,7 @@ func (s *Service) announce(tx *store.Tx, m store.Message, list []wire.Media, now
 			return false, fmt.Errorf("announce a file: %w", err)
 		}
 	}
-	if len(seen) == 0 {
+	if len(seen) == 0 || m.Direction == store.Outbound {
 		return false, nil
 	}
 	return true, tx.HoldEvent(m, now.Add(s.cfg.MediaWait).UnixMilli())
@@ -144,8 +145,10 @@ func (s *Service) releaseDue(ctx context.Context) error {
 				return err
 			}
 		}
+		fault.Before(fault.CloudSweepMedia)
 		return nil
 	})
+	fault.After(fault.CloudSweepMedia)
 	s.dispatch.ring()
 	return err
 }
@@ -167,6 +170,9 @@ func (s *Service) expireMedia(ctx context.Context) error {
 		for _, v := range over {
 			if err := tx.RemoveMedia(v.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
+			}
+			if v.GUID == "" {
+				continue // its message shows the URL that it was sent with
 			}
 			if _, err := tx.ShowMedia(v.MessageID, now); err != nil {
 				return err

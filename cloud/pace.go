@@ -1,62 +1,111 @@
 package cloud
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"time"
 
-// Apple blocks accounts that rush. Unless a line says otherwise, a real Mac is asked
-// for one message a second with short bursts; anything else is not held back.
-const (
-	macRate = 1.0
-	burst   = 5.0
+	"bluerelay/cloud/store"
 )
 
-// rateOf is a line's pace in messages a second, 0 for none: as it was set, else by
-// the operating system of its relay.
-func rateOf(set, os string) float64 {
-	rate, err := parsePace(set)
-	if err == nil && rate >= 0 {
-		return rate
-	}
-	if os == "darwin" {
-		return macRate
-	}
-	return 0
-}
+// Apple blocks accounts that rush. Unless a line says otherwise, a real Mac is asked
+// for one message a second with short bursts and for so many new conversations in 24
+// hours; anything else is not held back.
+const (
+	macRate             = 1.0
+	defaultBurst        = 5
+	macNewConversations = 50
+	maxBurst            = 1000
+	maxNewConversations = 100_000
+)
 
-// pace is a bucket of tokens, one for each message. It belongs to one session and
-// starts full.
+// openingPeriod is the time within which new conversations are counted.
+const openingPeriod = 24 * time.Hour
+
+// pace is how fast a line may go.
 type pace struct {
-	rate   float64
-	tokens float64
-	at     time.Time
-	timer  <-chan time.Time
+	interval time.Duration // between two messages in the long run, 0 for no limit
+	burst    int           // how many may go at once after a rest
+	opening  int           // new conversations in openingPeriod, below 0 for no limit
 }
 
-// room is how many messages may go now, at most limit. Where it is 0, ready tells
-// when to ask again.
-func (p *pace) room(rate float64, limit int, now time.Time) int {
-	p.timer = nil
-	if rate == 0 {
-		p.rate = 0
-		return limit
+// paceOf is a line's pace: as it was set, else as the operating system of its relay
+// calls for.
+func paceOf(l store.Line, os string) pace {
+	p := pace{burst: defaultBurst, opening: -1}
+	rate, err := parsePace(l.Pace)
+	if err != nil || rate < 0 {
+		rate = 0
+		if os == "darwin" {
+			rate = macRate
+		}
 	}
-	if p.rate == 0 {
-		p.tokens = burst
-	} else {
-		p.tokens = min(burst, p.tokens+p.rate*now.Sub(p.at).Seconds())
+	if rate > 0 {
+		p.interval = time.Duration(float64(time.Second) / rate)
 	}
-	p.rate, p.at = rate, now
-	if p.tokens >= 1 {
-		return min(limit, int(p.tokens))
+	if l.Burst > 0 {
+		p.burst = l.Burst
 	}
-	p.timer = time.After(time.Duration((1 - p.tokens) / rate * float64(time.Second)))
-	return 0
+	n, err := parseNewConversations(l.NewConversations)
+	switch {
+	case err == nil && n >= 0:
+		p.opening = n
+	case (err != nil || l.NewConversations == "") && os == "darwin":
+		p.opening = macNewConversations
+	}
+	return p
 }
 
-func (p *pace) spend(n int) {
-	if p.rate > 0 {
-		p.tokens -= float64(n)
+// room is how many messages may go now. Where it is none, wait is how long until one
+// may. until is a line's PacedUntil: how far the line is ahead of its rate. It is
+// never further ahead than a burst, whatever has become of the clock.
+func (p pace) room(until int64, now time.Time) (n int, wait time.Duration) {
+	if p.interval == 0 {
+		return maxBurst, 0
 	}
+	full := time.Duration(p.burst) * p.interval
+	left := full - p.ahead(until, now)
+	if left >= p.interval {
+		return int(left / p.interval), 0
+	}
+	return 0, p.interval - left
 }
 
-// ready is nil, which never comes, while nothing is held back.
-func (p *pace) ready() <-chan time.Time { return p.timer }
+// spend is PacedUntil after n messages.
+func (p pace) spend(until int64, now time.Time, n int) int64 {
+	return now.Add(p.ahead(until, now) + time.Duration(n)*p.interval).UnixMicro()
+}
+
+func (p pace) ahead(until int64, now time.Time) time.Duration {
+	d := time.Duration(until-now.UnixMicro()) * time.Microsecond
+	return min(max(d, 0), time.Duration(p.burst)*p.interval)
+}
+
+// parsePace returns messages a second; 0 means no pacing and -1 what the Mac calls
+// for.
+func parsePace(s string) (float64, error) {
+	switch s {
+	case "":
+		return -1, nil
+	case "off":
+		return 0, nil
+	}
+	rate, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(rate > 0 && rate <= 1000) {
+		return 0, fmt.Errorf("%q is no pace", s)
+	}
+	return rate, nil
+}
+
+// parseNewConversations returns how many may be opened, -1 for no limit; "" is -1
+// too, and stands for what the Mac calls for.
+func parseNewConversations(s string) (int, error) {
+	if s == "" || s == "off" {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n > maxNewConversations {
+		return 0, fmt.Errorf("%q is no number of conversations", s)
+	}
+	return int(n), nil
+}

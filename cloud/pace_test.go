@@ -3,17 +3,31 @@ package cloud
 import (
 	"testing"
 	"time"
+
+	"bluerelay/cloud/store"
 )
 
 func TestPaceOfALine(t *testing.T) {
+	free := pace{burst: 5, opening: -1}
 	for _, c := range []struct {
-		set, os string
-		want    float64
+		line store.Line
+		os   string
+		want pace
 	}{
-		{"", "darwin", 1}, {"", "linux", 0}, {"off", "darwin", 0}, {"0.5", "darwin", 0.5}, {"20", "linux", 20}, {"nonsense", "darwin", 1},
+		{store.Line{}, "darwin", pace{time.Second, 5, 50}},
+		{store.Line{}, "linux", free},
+		{store.Line{Pace: "off"}, "darwin", pace{0, 5, 50}},
+		{store.Line{Pace: "0.5"}, "darwin", pace{2 * time.Second, 5, 50}},
+		{store.Line{Pace: "20"}, "linux", pace{50 * time.Millisecond, 5, -1}},
+		{store.Line{Pace: "nonsense"}, "darwin", pace{time.Second, 5, 50}},
+		{store.Line{Pace: "1", Burst: 2}, "linux", pace{time.Second, 2, -1}},
+		{store.Line{NewConversations: "off"}, "darwin", pace{time.Second, 5, -1}},
+		{store.Line{NewConversations: "7"}, "linux", pace{0, 5, 7}},
+		{store.Line{NewConversations: "0"}, "darwin", pace{time.Second, 5, 0}},
+		{store.Line{NewConversations: "nonsense"}, "darwin", pace{time.Second, 5, 50}},
 	} {
-		if got := rateOf(c.set, c.os); got != c.want {
-			t.Errorf("%q on %s: %v", c.set, c.os, got)
+		if got := paceOf(c.line, c.os); got != c.want {
+			t.Errorf("%+v on %s: %+v", c.line, c.os, got)
 		}
 	}
 	for _, bad := range []string{"0", "-1", "1001", "NaN", "Inf", "-Inf", "on", " 1", "1/s", "٣"} {
@@ -21,73 +35,54 @@ func TestPaceOfALine(t *testing.T) {
 			t.Errorf("%q is %v a second", bad, rate)
 		}
 	}
+	for _, bad := range []string{"-1", "1.5", "on", " 1", "100001", "99999999999"} {
+		if n, err := parseNewConversations(bad); err == nil {
+			t.Errorf("%q is %d conversations", bad, n)
+		}
+	}
 }
 
-// A full bucket gives its burst, then one each second and never more than the burst
+// A rested line gives its burst, then one each second and never more than the burst
 // after a rest.
 func TestPaceHoldsBack(t *testing.T) {
 	start := time.Date(2026, 2, 7, 12, 0, 0, 0, time.UTC)
-	var p pace
+	p := pace{interval: time.Second, burst: 5}
+	var until int64
 	for _, step := range []struct {
 		after time.Duration // from the start
-		limit int
 		room  int
+		wait  time.Duration
 		spend int
-		ready bool // a time is given at which to ask again
 	}{
-		{0, 4, 4, 4, false},
-		{0, 4, 1, 1, false},
-		{0, 4, 0, 0, true},
-		{999 * time.Millisecond, 4, 0, 0, true},
-		{1000 * time.Millisecond, 4, 1, 1, false},
-		{1500 * time.Millisecond, 4, 0, 0, true},
-		{3 * time.Second, 4, 2, 1, false},
-		{time.Hour, 100, 5, 5, false},
-		{time.Hour, 100, 0, 0, true},
+		{0, 5, 0, 4},
+		{0, 1, 0, 1},
+		{0, 0, time.Second, 0},
+		{999 * time.Millisecond, 0, time.Millisecond, 0},
+		{time.Second, 1, 0, 1},
+		{1500 * time.Millisecond, 0, 500 * time.Millisecond, 0},
+		{3 * time.Second, 2, 0, 1},
+		{time.Hour, 5, 0, 5},
+		{time.Hour, 0, time.Second, 0},
 	} {
 		now := start.Add(step.after)
-		if got := p.room(1, step.limit, now); got != step.room {
-			t.Errorf("after %s: room for %d, want %d", step.after, got, step.room)
+		if n, wait := p.room(until, now); n != step.room || wait != step.wait {
+			t.Errorf("after %s: room for %d, or in %s; want %d, %s", step.after, n, wait, step.room, step.wait)
 		}
-		if got := p.ready() != nil; got != step.ready {
-			t.Errorf("after %s: told to ask again: %t", step.after, got)
+		if step.spend > 0 {
+			until = p.spend(until, now, step.spend)
 		}
-		p.spend(step.spend)
 	}
-}
-
-func TestPaceOffHoldsNothingBack(t *testing.T) {
-	start := time.Date(2026, 2, 7, 12, 0, 0, 0, time.UTC)
-	var p pace
-	for range 100 {
-		if got := p.room(0, 4, start); got != 4 {
-			t.Fatalf("room for %d", got)
-		}
-		p.spend(4)
+	// A clock that goes back, or another rate, must not stop the line for longer than
+	// the burst it has had.
+	if n, wait := p.room(until, start.Add(-time.Hour)); n != 0 || wait != time.Second {
+		t.Errorf("after a step of the clock: room for %d, or in %s", n, wait)
 	}
-	// Switched on, it begins with a burst; switched off again, nothing is left of it.
-	if got := p.room(0.1, 10, start); got != 5 {
-		t.Errorf("room for %d", got)
+	fast := pace{interval: 10 * time.Millisecond, burst: 5}
+	if n, wait := fast.room(until, start.Add(time.Hour)); n != 0 || wait != 10*time.Millisecond {
+		t.Errorf("at a faster pace: room for %d, or in %s", n, wait)
 	}
-	p.spend(5)
-	if got := p.room(0.1, 10, start); got != 0 || p.ready() == nil {
-		t.Errorf("room for %d", got)
-	}
-	if got := p.room(0, 10, start); got != 10 || p.ready() != nil {
-		t.Errorf("room for %d", got)
-	}
-}
-
-func TestPaceChangesWithTheLine(t *testing.T) {
-	start := time.Date(2026, 2, 7, 12, 0, 0, 0, time.UTC)
-	var p pace
-	p.room(1, 5, start)
-	p.spend(5)
-	if got := p.room(10, 5, start.Add(100*time.Millisecond)); got != 0 && got != 1 {
-		t.Errorf("room for %d", got)
-	}
-	if got := p.room(10, 5, start.Add(300*time.Millisecond)); got < 2 {
-		t.Errorf("the faster pace gives %d", got)
+	if n, wait := (pace{burst: 5}).room(until, start); n == 0 || wait != 0 {
+		t.Errorf("without a pace: room for %d, or in %s", n, wait)
 	}
 }
 

@@ -103,49 +103,6 @@ func TestPairRefusesWhatItCannotRead(t *testing.T) {
 	}
 }
 
-// A Mac is only replaced on request; then the old one is shut out and what it held
-// is never given to the new one.
-func TestReplacingAMac(t *testing.T) {
-	w := newWorld(t, func(c *cloud.Config) { c.Window = 1 })
-	secret := w.paired(w.line)
-	old := w.connect(secret, hello("ins_a", 0))
-	held, waiting := w.send("+14155550001"), w.send("+14155550002")
-	old.order()
-	line, err := w.store.Line(t.Context(), w.line.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.service.StartPairing(t.Context(), line, false)
-	if e := refusal(t, err); e.Code != cloud.Conflict || e.Param != "phone_number" {
-		t.Errorf("%+v", e)
-	}
-	setup, err := w.service.StartPairing(t.Context(), line, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Asking alone changes nothing.
-	if got := w.message(held); got.Status != wire.Queued || got.InstallID != "ins_a" {
-		t.Errorf("%+v", got)
-	}
-	status, answer := w.pair(setup)
-	if status != http.StatusOK {
-		t.Fatalf("%d %+v", status, answer)
-	}
-	if code := old.closed(); code != wire.CloseRevoked {
-		t.Errorf("the old Mac was closed with %d", code)
-	}
-	if _, status := w.dial(secret, nil); status != http.StatusUnauthorized {
-		t.Errorf("the old Mac was answered with %d", status)
-	}
-	if got := w.message(held); got.Status != wire.StatusUnknown || got.ErrorCode != cloud.OutcomeUnknown {
-		t.Errorf("%+v", got)
-	}
-	fresh := w.connect(answer.Secret, hello("ins_b", 0))
-	if got := orderIDs(fresh.idle()); !slices.Equal(got, []string{waiting}) {
-		t.Errorf("%v", got)
-	}
-}
-
 // A setup URL that was made before a Mac was paired does not replace it.
 func TestPlainSetupURLReplacesNobody(t *testing.T) {
 	w := newWorld(t, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -21,6 +22,7 @@ import (
 func (s *Service) RelayRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
 	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
+	mux.HandleFunc("GET /relay/v1/files/{id}", s.serveFile)
 	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete} {
 		mux.HandleFunc(method+" /relay/v1/media/{id}", s.serveUpload)
 	}
@@ -57,12 +59,22 @@ func answerPair(w http.ResponseWriter, status int, answer wire.PairResponse) {
 }
 
 // Pair uses a setup token up and makes a Mac the line's own. A Mac that the line
-// had is retired, if the token says so; otherwise ErrNotFound.
-func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (wire.PairResponse, error) {
+// had is replaced, if the token says so; otherwise ErrNotFound. It is first asked to
+// let go of what it holds, for Config.ReleaseWait: what it gives back goes to the new
+// one, and only what it does not becomes unknown.
+func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (answer wire.PairResponse, err error) {
+	former, err := s.clearTheWay(ctx, hashSecret(req.Token))
+	if err != nil {
+		return answer, err
+	}
+	defer func() {
+		if err != nil && former != nil {
+			former.cancel(errStays)
+		}
+	}()
 	now := time.Now()
 	secret := "rly_" + randomText(40)
-	var answer wire.PairResponse
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		token, err := tx.TakeSetupToken(hashSecret(req.Token), now.UnixMilli())
 		if err != nil {
 			return err
@@ -74,7 +86,7 @@ func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (wire.PairResp
 		if line.RelayID != "" && !token.Replaces {
 			return store.ErrNotFound
 		}
-		if err := s.retire(tx, line, now); err != nil {
+		if err := s.retire(tx, line, true, now); err != nil {
 			return err
 		}
 		relay := store.Relay{
@@ -91,8 +103,10 @@ func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (wire.PairResp
 		account, err := tx.Account(tx.Context(), line.AccountID)
 		answer = wire.PairResponse{RelayID: relay.ID, Secret: secret, Account: account.Name, Line: line.PhoneNumber}
 		s.log.Info("relay.paired", "relay", relay.ID, "line", line.ID)
+		fault.Before(fault.CloudReplace)
 		return err
 	})
+	fault.After(fault.CloudReplace)
 	s.hub.ringAll() // a session of the Mac that was replaced finds out
 	s.dispatch.ring()
 	return answer, err
@@ -104,8 +118,9 @@ func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 100)], ""
 // serveSocket upgrades a relay's request. The session that follows lives until the
 // connection or the server ends, not until the request does.
 func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
-	relay, ok := s.callingRelay(w, r)
-	if !ok {
+	relay, err := s.knownRelay(r)
+	if err != nil {
+		s.refuseRelay(w, err)
 		return
 	}
 	up := websocket.Upgrader{
@@ -126,20 +141,34 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request) {
 // none, the request has been answered.
 func (s *Service) callingRelay(w http.ResponseWriter, r *http.Request) (store.Relay, bool) {
 	relay, err := s.relayOf(r)
-	if e, ok := errors.AsType[*refused](err); ok {
-		http.Error(w, e.text, e.status)
-		return store.Relay{}, false
-	}
 	if err != nil {
-		s.log.Error("relay.refused", "error", err.Error())
-		http.Error(w, "the server cannot look relays up at the moment", http.StatusServiceUnavailable)
+		s.refuseRelay(w, err)
 		return store.Relay{}, false
 	}
 	return relay, true
 }
 
+func (s *Service) refuseRelay(w http.ResponseWriter, err error) {
+	if e, ok := errors.AsType[*refused](err); ok {
+		http.Error(w, e.text, e.status)
+		return
+	}
+	s.log.Error("relay.refused", "error", err.Error())
+	http.Error(w, "the server cannot look relays up at the moment", http.StatusServiceUnavailable)
+}
+
 // relayOf is the relay whose credential the request shows, if it is its line's own.
 func (s *Service) relayOf(r *http.Request) (store.Relay, error) {
+	relay, err := s.knownRelay(r)
+	if err == nil && relay.Replaced {
+		err = &refused{http.StatusUnauthorized, "another Mac has taken this one's place"}
+	}
+	return relay, err
+}
+
+// knownRelay is the relay whose credential the request shows, if it may say anything:
+// its line's own, or one that was replaced.
+func (s *Service) knownRelay(r *http.Request) (store.Relay, error) {
 	unknown := &refused{http.StatusUnauthorized, "this relay is not paired, or was revoked"}
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -153,14 +182,14 @@ func (s *Service) relayOf(r *http.Request) (store.Relay, error) {
 		return relay, fmt.Errorf("find the relay: %w", err)
 	}
 	line, err := s.store.Line(r.Context(), relay.LineID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && line.RelayID != relay.ID {
+	if errors.Is(err, store.ErrNotFound) || err == nil && line.RelayID != relay.ID && !relay.Replaced {
 		return relay, unknown
 	}
 	return relay, err
 }
 
 func (s *Service) serveRelay(conn *websocket.Conn, relay store.Relay) {
-	one := &session{Service: s, conn: conn, relay: relay, bell: make(chan struct{}, 1),
+	one := &session{Service: s, conn: conn, relay: relay, bell: make(chan struct{}, 1), gone: make(chan struct{}), empty: make(chan struct{}),
 		log: s.log.With(slog.String("relay", relay.ID))}
 	s.sessions.Add(1)
 	defer s.sessions.Done()
@@ -168,7 +197,8 @@ func (s *Service) serveRelay(conn *websocket.Conn, relay store.Relay) {
 }
 
 // RevokeRelay ends a Mac's right to connect; what it held becomes unknown and its
-// line waits for another pairing.
+// line waits for another pairing. Of one that was replaced it ends what was left of the
+// right.
 func (s *Service) RevokeRelay(ctx context.Context, id string) error {
 	now := time.Now()
 	return s.store.Write(ctx, func(tx *store.Tx) error {
@@ -181,9 +211,9 @@ func (s *Service) RevokeRelay(ctx context.Context, id string) error {
 			return err
 		}
 		if line.RelayID != id {
-			return store.ErrNotFound
+			return tx.RefuseRelay(id) // one that was replaced has nothing more to say either
 		}
-		if err := s.retire(tx, line, now); err != nil {
+		if err := s.retire(tx, line, false, now); err != nil {
 			return err
 		}
 		line.RelayID = ""

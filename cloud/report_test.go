@@ -20,7 +20,7 @@ func TestReportsBringAMessageForward(t *testing.T) {
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	id := w.send(somebody)
 	o := m.order()
-	if o.Message != id || o.Attempt != 1 || o.To != somebody || o.Text != secretText || o.Service != "iMessage" {
+	if o.Message != id || o.Attempt != 1 || o.To != somebody || o.Text != secretText || o.Service != wire.ServiceAuto {
 		t.Fatalf("%+v", o)
 	}
 	for _, step := range []struct {
@@ -72,10 +72,10 @@ func TestRepeatedReportsChangeNothing(t *testing.T) {
 	}
 }
 
-// events lists the types of all events, as a pull feed would.
+// events lists the types of all events of messages, as a pull feed would.
 func (w *world) events() []string {
 	w.t.Helper()
-	return column(w.t, w.path, "SELECT type FROM events ORDER BY account_id, seq")
+	return column(w.t, w.path, "SELECT type FROM events WHERE type LIKE 'message.%' ORDER BY account_id, seq")
 }
 
 // Random news of several attempts and installs, true and false: commands and claims
@@ -186,12 +186,6 @@ func TestNoSendTriesAgainAndThenGivesUp(t *testing.T) {
 // of the journal gets through.
 func TestOddReportsAreAcknowledged(t *testing.T) {
 	w := newWorld(t, nil)
-	other := w.account("team_b")
-	foreign := w.addLine(other, "+14155550000")
-	theirs, err := w.service.Send(t.Context(), other, cloud.Outgoing{From: foreign.PhoneNumber, To: somebody, Content: secretText})
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	first, second := w.send(somebody), w.send("+14155551235")
 	m.order()
@@ -203,19 +197,29 @@ func TestOddReportsAreAcknowledged(t *testing.T) {
 		{Kind: wire.Kind(wire.Expired), Message: second, Attempt: 1},
 		{Kind: wire.Kind(wire.Queued), Message: second, Attempt: 1},
 		{Kind: wire.Sent, Message: "msg_of_nobody"},
-		{Kind: wire.Read, Message: theirs.ID},
 	} {
 		m.report(r)
 		if got := w.message(second); got.Status != wire.Queued || got.InstallID != "ins_a" {
 			t.Errorf("%s made it %s", r.Kind, got.Status)
 		}
 	}
-	if got, err := w.store.Message(t.Context(), other.Account.ID, theirs.ID); err != nil || got.Status != wire.Queued {
-		t.Errorf("another account's message: %+v, %v", got, err)
+	// The same row cannot be two messages: it says nothing about the second.
+	for range 2 {
+		m.report(wire.Report{Kind: wire.Sent, Message: second, Attempt: 1, GUID: "guid"})
+		if got := w.message(second); got.Status != wire.StatusUnknown || got.AppleGUID != "" || got.ErrorCode != cloud.OutcomeUnknown {
+			t.Errorf("%+v", got)
+		}
 	}
-	// The same row cannot be two messages; the fact that it was sent still counts.
-	m.report(wire.Report{Kind: wire.Sent, Message: second, GUID: "guid"})
-	if got := w.message(second); got.Status != wire.StatusSent || got.AppleGUID != "" {
+	m.report(wire.Report{Kind: wire.Delivered, Message: second, Attempt: 1, GUID: "its own"})
+	if got := w.message(second); got.Status != wire.StatusDelivered || got.AppleGUID != "its own" {
+		t.Errorf("%+v", got)
+	}
+	// What was taken for the owner's own writing, and is ours after all, counts.
+	third := w.send(somebody)
+	m.order()
+	m.report(wire.Report{Kind: wire.Typed, Inbound: &wire.Inbound{GUID: "typed", From: somebody, Text: secretText, Status: wire.StatusSent}})
+	m.report(wire.Report{Kind: wire.Sent, Message: third, Attempt: 1, GUID: "typed"})
+	if got := w.message(third); got.Status != wire.StatusSent || got.AppleGUID != "" {
 		t.Errorf("%+v", got)
 	}
 	m.report(wire.Report{Kind: wire.Delivered, Message: first, GUID: "guid"})

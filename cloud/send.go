@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,44 +9,54 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/nyaruka/phonenumbers"
-
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
 // Outgoing is what somebody wants sent. Limits of length are the dialect's.
 type Outgoing struct {
-	From    string // one of the account's lines, E.164
-	To      string // E.164
-	Content string
-}
+	From      string // one of the account's lines, E.164
+	To        string // E.164, or an e-mail address; "" with Group
+	Group     string // guid of a group that the line has had messages from; "" with To
+	Content   string
+	Service   string // auto, iMessage, SMS or RCS; "" for auto
+	MediaURL  string // https, of a file that goes before the text; "" without
+	MaxMedia  int64  // bytes that the file may have, 0 for wire.MaxMediaBytes
+	ExpiresAt int64  // Unix ms from which on it must not be begun, 0 for no end
+	// Once makes a request that comes again get the first one's answer; nil for one
+	// that has no key.
+	Once *Once
 
-// ValidNumber tells whether s is an E.164 number of a possible length. It does not
-// ask whether the number is in use: the vendors' own samples are not.
-func ValidNumber(s string) bool {
-	digits, ok := strings.CutPrefix(s, "+")
-	if !ok || len(digits) < 7 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
-		return false
-	}
-	n, err := phonenumbers.Parse(s, phonenumbers.UNKNOWN_REGION)
-	return err == nil && phonenumbers.IsPossibleNumber(n)
+	resendOf string // id of the message that it repeats
+	fileOf   string // id of a message whose file it has, if that is still here
 }
 
 // Send stores a message and wakes the relay. When it returns without an error the
-// message is on disk.
+// message is on disk. A request that was made before gets *Replay.
 func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Message, error) {
-	if err := out.check(); err != nil {
+	out.To = lowerAddress(out.To)
+	if err := out.check(time.Now()); err != nil {
 		return store.Message{}, err
 	}
+	return s.submit(ctx, p, out.Once, func(*store.Tx) (Outgoing, error) { return out, nil })
+}
+
+// submit stores the message that what describes, the answer to the request and, where
+// the line's relay is connected and may send, the assignment, in one transaction.
+func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func(*store.Tx) (Outgoing, error)) (store.Message, error) {
 	now := time.Now()
-	m := store.Message{
-		ID: newID("msg_"), AccountID: p.Account.ID, Direction: store.Outbound, Status: wire.Queued,
-		From: out.From, To: out.To, Peer: out.To, Content: out.Content, Service: "iMessage", CreatedAt: now.UnixMilli(),
-	}
+	var m store.Message
 	var relay *session
 	var granted []store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := once.replay(tx.Context(), tx, p); err != nil {
+			return err
+		}
+		out, err := what(tx)
+		if err != nil {
+			return err
+		}
 		line, err := lineOf(tx, p.Account.ID, out.From)
 		if err != nil {
 			return err
@@ -53,32 +64,59 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 		if err := withinPlan(tx, p.Account, now); err != nil {
 			return err
 		}
-		m.LineID = line.ID
+		if err := out.checkGroup(tx, line); err != nil {
+			return err
+		}
+		m = out.message(line, now)
 		if err := tx.CreateMessage(&m); err != nil {
 			return err
 		}
-		if relay = s.hub.serving(out.From); relay == nil {
-			return nil
+		if err := s.attach(tx, m, out, now); err != nil {
+			return err
 		}
-		// A relay that is connected gets it by the same commit.
-		granted, err = relay.grant(tx, line, now)
+		if err := once.remember(tx, p, m, now); err != nil {
+			return err
+		}
+		if relay = s.hub.serving(out.From); relay != nil {
+			// A relay that is connected gets it by the same commit.
+			granted, err = relay.grant(tx, line, now)
+		}
+		fault.Before(fault.CloudCreate)
 		return err
 	})
 	if err != nil {
 		return store.Message{}, fmt.Errorf("store a message: %w", err)
 	}
+	fault.After(fault.CloudCreate)
 	if relay != nil {
 		relay.hand(granted)
 	} else {
-		s.hub.ring(out.From) // one may have come meanwhile
+		s.hub.ring(m.From) // one may have come meanwhile
 	}
 	return m, nil
 }
 
-func (o Outgoing) check() error {
+func (o Outgoing) message(line store.Line, now time.Time) store.Message {
+	to := cmp.Or(o.Group, o.To)
+	requested := cmp.Or(o.Service, wire.ServiceAuto)
+	return store.Message{
+		ID: newID("msg_"), AccountID: line.AccountID, LineID: line.ID, Direction: store.Outbound, Status: wire.Queued,
+		From: o.From, To: to, Peer: to, ChatGUID: o.Group, Content: o.Content, CreatedAt: now.UnixMilli(),
+		Service: shown(requested), Requested: requested, MediaURL: o.MediaURL, AwaitsMedia: o.MediaURL != "",
+		ExpiresAt: o.ExpiresAt, ResendOf: o.resendOf,
+	}
+}
+
+func (o Outgoing) check(now time.Time) error {
+	if err := o.checkTarget(); err != nil {
+		return err
+	}
+	if o.MediaURL != "" {
+		if err := checkMediaURL(o.MediaURL); err != nil {
+			return err
+		}
+	}
 	switch {
-	case !ValidNumber(o.To):
-		return Invalid("to", "The 'to' field must be a valid E.164 phone number")
 	case !ValidNumber(o.From):
 		return Invalid("from", "The 'from' field must be a valid E.164 phone number")
 	case o.Content == "":
@@ -87,6 +125,14 @@ func (o Outgoing) check() error {
 		return Invalid("content", "The 'content' field must be valid UTF-8.")
 	case strings.ContainsRune(o.Content, 0):
 		return Invalid("content", "The 'content' field must not contain a NUL character.")
+	}
+	return checkExpiry(o.ExpiresAt, now)
+}
+
+// checkExpiry refuses a time that leaves none.
+func checkExpiry(at int64, now time.Time) error {
+	if at != 0 && at <= now.UnixMilli() {
+		return Invalid("expires_at", "The 'expires_at' field must be a time in the future.")
 	}
 	return nil
 }
@@ -121,6 +167,16 @@ func withinPlan(tx *store.Tx, a store.Account, now time.Time) error {
 func (s *Service) Message(ctx context.Context, p Principal, id string) (store.Message, error) {
 	m, err := s.store.Message(ctx, p.Account.ID, id)
 	return s.absolute(m), err
+}
+
+// Timeline returns one message of the account and all that became of it, oldest first.
+func (s *Service) Timeline(ctx context.Context, p Principal, id string) (store.Message, []store.TimelineEntry, error) {
+	m, err := s.store.Message(ctx, p.Account.ID, id)
+	if err != nil {
+		return m, nil, err
+	}
+	list, err := s.store.Timeline(ctx, p.Account.ID, id)
+	return s.absolute(m), list, err
 }
 
 // Messages returns a page, newest first, and whether there is more. cursor is the

@@ -33,8 +33,8 @@ func TestSupersededSessionIsGivenNothing(t *testing.T) {
 	}
 	connect := func() (one *session, cause *error) {
 		cause = new(error)
-		one = &session{Service: s, relay: relay, log: s.log, bell: make(chan struct{}, 1), cancel: func(err error) { *cause = err }}
-		if _, _, err := one.admit(ctx, wire.Hello{Protocol: wire.Version, Install: "ins_a", Health: wire.Health{Ready: true}}); err != nil {
+		one = &session{Service: s, relay: relay, log: s.log, bell: make(chan struct{}, 1), gone: make(chan struct{}), empty: make(chan struct{}), cancel: func(err error) { *cause = err }}
+		if _, err := one.admit(ctx, wire.Hello{Protocol: wire.Version, Install: "ins_a", Health: wire.Health{Ready: true}}); err != nil {
 			t.Fatal(err)
 		}
 		return one, cause

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bluerelay/cloud/store"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -123,6 +124,9 @@ func (s *Service) readUpload(r *http.Request, q url.Values, relay store.Relay) (
 	if err != nil {
 		return u, fmt.Errorf("find the message: %w", err)
 	}
+	if u.message.Direction == store.Outbound && u.message.Origin != store.OriginDevice {
+		return u, &refused{http.StatusNotFound, "the message has its files from here"}
+	}
 	u.media, err = s.store.Media(r.Context(), u.message.ID, u.guid, u.variant)
 	if errors.Is(err, store.ErrNotFound) {
 		return u, nil
@@ -217,8 +221,10 @@ func (s *Service) beginUpload(r *http.Request, u upload) (store.Media, error) {
 			}
 		}
 		v.Name, v.MIME, v.Size, v.SHA256, v.State = cleanName(name, mime), cleanType(mime), u.size, u.hash, store.MediaPending
+		defer fault.Before(fault.CloudUploadBegin)
 		return tx.UpdateMedia(v)
 	})
+	fault.After(fault.CloudUploadBegin)
 	return v, err
 }
 
@@ -254,9 +260,14 @@ func (s *Service) storeFile(r *http.Request, u upload, part *os.File) error {
 	now := time.Now()
 	// The relay may hang up now; the file is here all the same.
 	ctx := context.WithoutCancel(r.Context())
-	if err := s.store.Write(ctx, func(tx *store.Tx) error { return s.arrived(tx, u.media, now) }); err != nil {
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		defer fault.Before(fault.CloudUploadDone)
+		return s.arrived(tx, u.media, now)
+	})
+	if err != nil {
 		return fmt.Errorf("store a file: %w", err)
 	}
+	fault.After(fault.CloudUploadDone)
 	s.dispatch.ring()
 	s.log.Info("media.stored", "media", u.media.ID, "message", u.message.ID, "variant", u.variant, "bytes", u.size)
 	return nil
@@ -311,6 +322,7 @@ func (in *intake) append(part *os.File, offset, size int64) (int64, error) {
 			return offset, &refused{http.StatusBadRequest, "more bytes than announced"}
 		}
 		written, werr := part.Write(chunk[:n])
+		fault.Hit(fault.CloudPart)
 		offset += int64(written)
 		if werr != nil {
 			return offset, werr

@@ -21,7 +21,7 @@ type bad struct {
 func sending(member, value string) string {
 	members := map[string]string{"to": `"` + somebody + `"`, "from": `"` + line + `"`, "content": `"Hi"`, member: value}
 	var list []string
-	for _, name := range []string{"to", "from", "content", "media_url"} {
+	for _, name := range []string{"to", "from", "content", "media_url", "expires_at"} {
 		if v, ok := members[name]; ok && v != "-" {
 			list = append(list, fmt.Sprintf("%q:%s", name, v))
 		}
@@ -64,7 +64,7 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 	for _, number := range []string{
 		"14155551234", "4155551234", "001 415 555 1234", "+1 415 555 1234", "+1-415-555-1234", "+1 (415) 555-1234", "(415) 555-1234", "+1415555123", "+141555512345", "+1415555", "+", "++14155551234", "+0",
 		"+00014155551234", "+04155551234", "+9991234567", "+123456", "+1234567890123456", "+14155551234 ", " +14155551234", "+14155551234\\n", "\\u0000+14155551234", "+14155551234x7", "+1415555123a", "+１４１５５５５１２３４",
-		"＋14155551234", "+1٤155551234", "tel:+14155551234", "sms:+14155551234", "somebody@example.com", "SOMEBODY", "911", "+1", "-14155551234", "+14155551234,+14155551235", "+1.4155551234", "0x14155551234", "any;-;+14155551234",
+		"＋14155551234", "+1٤155551234", "tel:+14155551234", "sms:+14155551234", "somebody@example", "SOMEBODY", "911", "+1", "-14155551234", "+14155551234,+14155551235", "+1.4155551234", "0x14155551234", "any;-;+14155551234",
 	} {
 		send("to "+number, sending("to", `"`+number+`"`), "to")
 		send("from "+number, sending("from", `"`+number+`"`), "from")
@@ -80,6 +80,13 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 	send("5001 emoji", sending("content", `"`+strings.Repeat("😀", 5001)+`"`), "content")
 	for _, media := range []string{"http://example.com/a.jpg", "ftp://example.com/a", "example.com/a.jpg", "//example.com/a", "https://", "https:///a", "javascript:alert(1)", "data:image/png;base64,AAAA", "file:///etc/passwd", "x", "https://exa mple.com/a", ":"} {
 		send("media "+media, sending("media_url", `"`+media+`"`), "media_url")
+	}
+	for _, at := range []string{"0", "-1", "1.5", "1e400", "true", `""`, `"tomorrow"`, `"2026-02-07"`, `"2026-02-07T12:00:00Z"`, "1770465600", "99999999999999999", `{"at":1}`, "[1]"} {
+		send("expires_at "+at, sending("expires_at", at), "expires_at")
+		refuse("resend: expires_at "+at, "POST", "/v1/messages/"+ids["message"]+"/resend", `{"expires_at":`+at+`}`, "expires_at")
+	}
+	for body, param := range map[string]string{"[]": "", "null": "", "7": "", "{": "", "\f": "", "\xff": "", `{"accept_duplicate_risk":1}`: "accept_duplicate_risk", `{"accept_duplicate_risk":"true"}`: "accept_duplicate_risk"} {
+		refuse("resend "+body, "POST", "/v1/messages/"+ids["message"]+"/resend", body, param)
 	}
 	for query, param := range map[string]string{
 		"limit=0": "limit", "limit=101": "limit", "limit=-1": "limit", "limit=abc": "limit", "limit=1.5": "limit", "limit=1e1": "limit", "limit=%2050": "limit", "limit=0x10": "limit", "limit=99999999999999999999": "limit", "limit=null": "limit",
@@ -116,6 +123,12 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 		list = append(list, bad{"delete a webhook", "DELETE", "/v1/webhooks/" + id, "", http.StatusNotFound, "not_found", ""},
 			bad{"update a webhook", "PUT", "/v1/webhooks/" + id, `{"active":false}`, http.StatusNotFound, "not_found", ""})
 	}
+	for _, id := range []string{"msg_never", ids["foreign message"], ids["number"], "%00", "%27%20OR%201%3D1"} {
+		list = append(list, bad{"cancel " + id, "POST", "/v1/messages/" + id + "/cancel", "", http.StatusNotFound, "not_found", ""},
+			bad{"resend " + id, "POST", "/v1/messages/" + id + "/resend", `{"accept_duplicate_risk":true}`, http.StatusNotFound, "not_found", ""},
+			bad{"timeline of " + id, "GET", "/v1/messages/" + id + "/timeline", "", http.StatusNotFound, "not_found", ""})
+	}
+	list = append(list, bad{"resend what waits", "POST", "/v1/messages/" + ids["message"] + "/resend", `{"accept_duplicate_risk":true}`, http.StatusConflict, "conflict", ""})
 	list = append(list, bad{"the same webhook", "POST", "/v1/webhooks", `{"url":"https://example.com/hook","events":["message.failed"]}`, http.StatusConflict, "conflict", "url"},
 		bad{"onto another webhook", "PUT", "/v1/webhooks/" + ids["other webhook"], `{"url":"https://example.com/hook"}`, http.StatusConflict, "conflict", "url"},
 		bad{"another account's number", "POST", "/v1/numbers/verify", `{"phone_number":"` + foreign + `"}`, http.StatusConflict, "conflict", "phone_number"})

@@ -30,6 +30,10 @@ var statuses = map[cloud.Code]int{
 	cloud.Conflict:          http.StatusConflict,
 	cloud.RateLimited:       http.StatusTooManyRequests,
 	cloud.Unavailable:       http.StatusServiceUnavailable,
+
+	cloud.IdempotencyKeyReused: http.StatusUnprocessableEntity,
+	cloud.TooLate:              http.StatusConflict,
+	cloud.DuplicateRisk:        http.StatusConflict,
 }
 
 // wrongMethod is a path that exists, asked in a way that does not.
@@ -48,6 +52,10 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
 		return reply{http.StatusMethodNotAllowed, envelope{errorBody{Code: string(cloud.InvalidRequest), Message: e.Error()}}}
 	}
+	if e, ok := errors.AsType[*cloud.Replay](err); ok {
+		w.Header().Set(replayedHeader, "true")
+		return reply{e.Status, rendered(e.Body)}
+	}
 	e := cloud.Public(err)
 	if e == nil {
 		if r.Context().Err() == nil { // a client that hangs up is no fault of ours
@@ -57,6 +65,9 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	if e.Code == cloud.IdempotencyKeyReused {
+		w.Header().Set("x-should-retry", "false")
 	}
 	return reply{statuses[e.Code], envelope{errorBody{Code: string(e.Code), Message: e.Message, Param: e.Param}}}
 }

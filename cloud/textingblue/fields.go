@@ -3,6 +3,7 @@ package textingblue
 import (
 	"encoding/json"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"bluerelay/cloud"
@@ -77,4 +78,41 @@ func (f fields) list(name string, old []string) ([]string, error) {
 		out[i] = *p
 	}
 	return out, nil
+}
+
+// lastMoment is the end of the year 9999, after which RFC 3339 ends.
+const lastMoment = 253402300799999
+
+// moment reads a time as Unix milliseconds, 0 where it is missing or null. It may be
+// written in RFC 3339 or as a number of milliseconds.
+func (f fields) moment(name string) (int64, error) {
+	if !f.has(name) {
+		return 0, nil
+	}
+	wrong := cloud.Invalid(name, "The '%s' field must be a time in RFC 3339 or in milliseconds since 1970.", name)
+	var s string
+	if json.Unmarshal(f[name], &s) == nil {
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return 0, wrong
+		}
+		return checkMoment(t.UnixMilli(), name, wrong)
+	}
+	var ms int64
+	if json.Unmarshal(f[name], &ms) != nil {
+		return 0, wrong
+	}
+	return checkMoment(ms, name, wrong)
+}
+
+// checkMoment refuses what lies before 1970, which the rules could take for no time at
+// all, as they refuse every time that has passed.
+func checkMoment(ms int64, name string, wrong error) (int64, error) {
+	switch {
+	case ms <= 0:
+		return 0, cloud.Invalid(name, "The '%s' field must be a time in the future.", name)
+	case ms > lastMoment:
+		return 0, wrong
+	}
+	return ms, nil
 }

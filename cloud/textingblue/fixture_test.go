@@ -131,7 +131,7 @@ func (w *world) newKey(a store.Account, dialect string, permissions ...string) s
 
 func (w *world) newLine(a store.Account, number string) store.Line {
 	w.t.Helper()
-	l, err := w.service.AddLine(w.t.Context(), a.ID, number, "off", true)
+	l, err := w.service.AddLine(w.t.Context(), a.ID, number, cloud.LineChange{Pace: new("off")}, true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ var changing = []struct {
 	form *regexp.Regexp
 	as   string
 }{
-	{regexp.MustCompile(`\b(msg|evt|wh|num)_[a-z2-7]{12}\b`), "${1}_xxxxxxxxxxxx"},
+	{regexp.MustCompile(`\b(msg|evt|wh|num|rel|grp)_[a-z2-7]{12}\b`), "${1}_xxxxxxxxxxxx"},
 	{regexp.MustCompile(`\bdev_[a-z2-7]{32}\b`), "dev_xxxxxxxxxxxx"},
 	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/]{32}"`), `whsec_xxxxxxxxxxxx"`},
 	{regexp.MustCompile(`"20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"`), `"2026-02-07T12:00:00Z"`},
@@ -318,7 +318,7 @@ func (w *world) contents() string {
 	}
 	defer db.Close()
 	var all strings.Builder
-	for _, table := range []string{"accounts", "keys", "lines", "setup_tokens", "relays", "messages", "events", "webhooks", "deliveries"} {
+	for _, table := range []string{"accounts", "keys", "lines", "setup_tokens", "relays", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries"} {
 		dump(w.t, db, table, &all)
 	}
 	return all.String()

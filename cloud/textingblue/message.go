@@ -5,7 +5,7 @@ import (
 	"bluerelay/wire"
 )
 
-// sentMessage is the answer to a send: seven keys.
+// sentMessage is the answer to a send: seven keys, and ours where they say something.
 type sentMessage struct {
 	ID        string  `json:"id"`
 	Status    string  `json:"status"`
@@ -14,6 +14,10 @@ type sentMessage struct {
 	Content   string  `json:"content"`
 	MediaURL  *string `json:"media_url"`
 	CreatedAt *string `json:"created_at"`
+	ExpiresAt *string `json:"expires_at,omitempty"`
+	ResendOf  string  `json:"resend_of,omitempty"`
+	GroupID   string  `json:"group_id,omitempty"`
+	Service   string  `json:"service,omitempty"`
 }
 
 // listedMessage is an item of the list: nine keys, and ours where they say
@@ -63,7 +67,20 @@ type extras struct {
 	Edits    []formerOne `json:"edits,omitempty"`
 	// ChatUnknown: Messages has not said yet which conversation it belongs to; a
 	// message.updated follows when it does.
-	ChatUnknown bool `json:"chat_unknown,omitempty"`
+	ChatUnknown bool    `json:"chat_unknown,omitempty"`
+	ExpiresAt   *string `json:"expires_at,omitempty"`
+	// CancelRequested: the Mac has been asked to cancel it and has not answered yet.
+	CancelRequested bool `json:"cancel_requested,omitempty"`
+	// ResendOf is the id of the message that this one repeats.
+	ResendOf string `json:"resend_of,omitempty"`
+	// Service is how it went, or is to go, where that is not iMessage.
+	Service string `json:"service,omitempty"`
+	// RequestedService is the one that was asked for, where it went by another.
+	RequestedService string `json:"requested_service,omitempty"`
+	// Downgraded: it went by SMS though iMessage came first.
+	Downgraded bool `json:"downgraded,omitempty"`
+	// WaitingFor is only looked up for a single message.
+	WaitingFor *waitingFor `json:"waiting_for,omitempty"`
 }
 
 // formerOne is one text that a part of an edited message had.
@@ -92,7 +109,9 @@ var states = map[wire.Status]string{
 const mayHaveBeenSent = "May have been sent. Do not send again without checking."
 
 func renderSent(m store.Message) sentMessage {
-	return sentMessage{ID: m.ID, Status: states[m.Status], To: m.To, From: m.From, Content: m.Content, MediaURL: text(m.MediaURL), CreatedAt: stamp(m.CreatedAt)}
+	more := renderExtras(m)
+	return sentMessage{ID: m.ID, Status: states[m.Status], To: m.To, From: m.From, Content: m.Content, MediaURL: text(m.MediaURL), CreatedAt: stamp(m.CreatedAt),
+		ExpiresAt: more.ExpiresAt, ResendOf: more.ResendOf, GroupID: more.GroupID, Service: more.Service}
 }
 
 func renderListed(m store.Message) listedMessage {
@@ -122,10 +141,18 @@ func renderExtras(m store.Message) extras {
 		MediaURLs: m.MediaURLs, ReadAt: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: m.ReplyTo, Junk: m.Junk,
 		EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt),
 		ChatUnknown: m.Direction == store.Inbound && m.ChatGUID == "",
+		ExpiresAt:   stamp(m.ExpiresAt), CancelRequested: m.CancelRequested != 0, ResendOf: m.ResendOf,
 	}
-	if m.Direction == store.Inbound && m.Peer != m.From || m.Origin == store.OriginDevice && m.Peer == m.ChatGUID {
+	if m.Direction == store.Inbound && m.Peer != m.From || m.ToGroup() {
 		e.GroupID = m.Peer
 	}
+	if m.Service != wire.ServiceIMessage {
+		e.Service = m.Service
+	}
+	if m.Requested != wire.ServiceAuto && m.Requested != m.Service {
+		e.RequestedService = m.Requested
+	}
+	e.Downgraded = m.Downgraded || m.Fallback
 	for _, one := range m.EditList() {
 		e.Edits = append(e.Edits, formerOne{Part: one.Part, Content: one.Text, At: stamp(one.At)})
 	}

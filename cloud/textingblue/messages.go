@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,16 +17,22 @@ import (
 // maxContent is the length of a text in characters (Unicode code points).
 const maxContent = 5000
 
+// maxMedia is the size of a file that is sent, in bytes.
+const maxMedia = 5 << 20
+
 func (a *API) sendMessage(ctx context.Context, c call) (reply, error) {
 	f, err := c.object()
 	if err != nil {
 		return reply{}, err
 	}
-	var out cloud.Outgoing
+	out := cloud.Outgoing{Once: c.once, MaxMedia: maxMedia}
 	for _, field := range []struct {
 		name string
 		into *string
-	}{{"to", &out.To}, {"from", &out.From}, {"content", &out.Content}} {
+	}{
+		{"to", &out.To}, {"from", &out.From}, {"content", &out.Content},
+		{"media_url", &out.MediaURL}, {"service", &out.Service}, {"group_id", &out.Group},
+	} {
 		if *field.into, err = f.text(field.name); err != nil {
 			return reply{}, err
 		}
@@ -35,28 +40,18 @@ func (a *API) sendMessage(ctx context.Context, c call) (reply, error) {
 	if utf8.RuneCountInString(out.Content) > maxContent {
 		return reply{}, cloud.Invalid("content", "The 'content' field must not exceed %d characters.", maxContent)
 	}
-	if err := checkMedia(f); err != nil {
+	if out.ExpiresAt, err = f.moment("expires_at"); err != nil {
 		return reply{}, err
 	}
 	m, err := a.cloud.Send(ctx, c.who, out)
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusAccepted, renderSent(m)}, nil
+	return accepted(m), nil
 }
 
-// checkMedia refuses media: what is not an HTTPS URL in the API's own words, and the
-// rest because a file that is accepted must also be sent.
-func checkMedia(f fields) error {
-	raw, err := f.text("media_url")
-	if err != nil || raw == "" {
-		return err
-	}
-	if u, err := url.Parse(raw); err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return cloud.Invalid("media_url", "The 'media_url' field must be a valid HTTPS URL.")
-	}
-	return cloud.Invalid("media_url", "This version of the server does not send media. Send the text without 'media_url'.")
-}
+// accepted is the answer to everything that makes a message.
+func accepted(m store.Message) reply { return reply{http.StatusAccepted, renderSent(m)} }
 
 func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 	q := c.URL.Query()
@@ -119,5 +114,6 @@ func (a *API) getMessage(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusOK, renderFull(m)}, nil
+	full, err := a.withReason(ctx, m)
+	return reply{http.StatusOK, full}, err
 }

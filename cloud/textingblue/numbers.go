@@ -8,13 +8,14 @@ import (
 	"bluerelay/cloud/store"
 )
 
-// shortNumber is the answer to an update: five keys.
+// shortNumber is the answer to an update: five keys, and ours where it says something.
 type shortNumber struct {
 	ID          string  `json:"id"`
 	PhoneNumber string  `json:"phone_number"`
 	Label       *string `json:"label"`
 	Status      string  `json:"status"`
 	Verified    bool    `json:"verified"`
+	SMSFallback bool    `json:"sms_fallback,omitempty"` // our own key
 }
 
 // fullNumber is a number with what is known of its Mac: nine keys.
@@ -27,7 +28,7 @@ type fullNumber struct {
 }
 
 func renderShort(l store.Line) shortNumber {
-	return shortNumber{ID: l.ID, PhoneNumber: l.PhoneNumber, Label: text(l.Label), Status: l.Status, Verified: l.Verified}
+	return shortNumber{ID: l.ID, PhoneNumber: l.PhoneNumber, Label: text(l.Label), Status: l.Status, Verified: l.Verified, SMSFallback: l.SMSFallback}
 }
 
 func renderNumber(n cloud.NumberState) fullNumber {
@@ -69,6 +70,13 @@ func (a *API) updateNumber(ctx context.Context, c call) (reply, error) {
 	}
 	if change.Status, err = f.optional("status"); err != nil {
 		return reply{}, err
+	}
+	if f.has("sms_fallback") {
+		on, err := f.flag("sms_fallback", false)
+		if err != nil {
+			return reply{}, err
+		}
+		change.SMSFallback = &on
 	}
 	l, err := a.cloud.UpdateNumber(ctx, c.who, c.PathValue("id"), change)
 	if err != nil {

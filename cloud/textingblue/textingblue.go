@@ -7,6 +7,7 @@
 package textingblue
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -33,10 +34,13 @@ type API struct {
 // New makes the API's handler, to be registered for /v1/.
 func New(c *cloud.Service, log *slog.Logger) *API {
 	a := &API{cloud: c, log: log, mux: http.NewServeMux()}
-	a.handle("POST /v1/messages/send", cloud.MessagesSend, a.sendMessage)
-	a.handle("POST /v1/messages", cloud.MessagesSend, a.sendMessage)
+	a.handleOnce("POST /v1/messages/send", cloud.MessagesSend, a.sendMessage)
+	a.handleOnce("POST /v1/messages", cloud.MessagesSend, a.sendMessage)
 	a.handle("GET /v1/messages", cloud.MessagesRead, a.listMessages)
 	a.handle("GET /v1/messages/{id}", cloud.MessagesRead, a.getMessage)
+	a.handle("GET /v1/messages/{id}/timeline", cloud.MessagesRead, a.getTimeline)
+	a.handle("POST /v1/messages/{id}/cancel", cloud.MessagesSend, a.cancelMessage)
+	a.handleOnce("POST /v1/messages/{id}/resend", cloud.MessagesSend, a.resendMessage)
 	a.handle("GET /v1/numbers", cloud.NumbersRead, a.listNumbers)
 	a.handle("GET /v1/numbers/{id}", cloud.NumbersRead, a.getNumber)
 	a.handle("POST /v1/numbers/verify", cloud.NumbersWrite, a.verifyNumber)
@@ -61,6 +65,7 @@ type call struct {
 	*http.Request
 	who  cloud.Principal
 	body []byte
+	once *cloud.Once // of a request with a key
 }
 
 // reply is a status and what to encode as its body.
@@ -69,10 +74,33 @@ type reply struct {
 	body   any
 }
 
+func (r reply) encode() ([]byte, error) {
+	if done, ok := r.body.(rendered); ok {
+		return done, nil
+	}
+	return cloud.JSON(r.body)
+}
+
+type handler func(context.Context, call) (reply, error)
+
 // handle registers a route: key, permission, rate, body, handler, in that order.
-func (a *API) handle(pattern string, need cloud.Permission, h func(context.Context, call) (reply, error)) {
+func (a *API) handle(pattern string, need cloud.Permission, h handler) {
+	a.register(pattern, need, h, false)
+}
+
+// handleOnce registers a route that takes effect once for all requests that are the
+// same and have the same Idempotency-Key.
+func (a *API) handleOnce(pattern string, need cloud.Permission, h handler) {
+	a.register(pattern, need, h, true)
+}
+
+func (a *API) register(pattern string, need cloud.Permission, h handler, once bool) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		out, err := a.serve(w, r, need, h)
+		c, err := a.admit(w, r, need, once)
+		var out reply
+		if err == nil {
+			out, err = h(r.Context(), c)
+		}
 		if err != nil {
 			out = a.errorReply(w, r, err)
 		}
@@ -80,36 +108,59 @@ func (a *API) handle(pattern string, need cloud.Permission, h func(context.Conte
 	})
 }
 
-func (a *API) serve(w http.ResponseWriter, r *http.Request, need cloud.Permission, h func(context.Context, call) (reply, error)) (reply, error) {
-	w.Header().Set("x-ratelimit-remaining", "0")
+// admit checks whatever comes before the handler. An answer that is repeated comes
+// before every limit.
+func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permission, once bool) (call, error) {
+	w.Header().Set(leftHeader, "0")
 	who, err := a.cloud.Authenticate(r.Context(), store.TextingBlue, r.Header.Get("x-api-key"))
 	if err != nil {
-		return reply{}, err
+		return call{}, err
 	}
-	var forbidden error
+	c := call{Request: r, who: who}
+	var forbidden, bad error
 	if need != "" {
 		forbidden = who.Need(need)
 	}
+	if once = once && forbidden == nil && len(r.Header.Values(keyHeader)) > 0; once {
+		setLeft(w, a.cloud.Left(who))
+		if bad = c.read(w); bad == nil {
+			c.once, bad = onceOf(r, c.body)
+		}
+		if err := a.cloud.Replayed(r.Context(), who, c.once); err != nil {
+			return call{}, err
+		}
+	}
 	left, err := a.cloud.Count(who)
+	setLeft(w, left)
+	if err = cmp.Or(forbidden, err, bad); err != nil {
+		return call{}, err
+	}
+	if !once {
+		err = c.read(w)
+	}
+	return c, err
+}
+
+// read reads the body.
+func (c *call) read(w http.ResponseWriter) (err error) {
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, c.Body, maxBody)); err != nil {
+		return cloud.Invalid("", "The request body could not be read, or is larger than %d bytes.", maxBody)
+	}
+	return nil
+}
+
+// leftHeader tells how many requests are left in the running minute.
+const leftHeader = "x-ratelimit-remaining"
+
+func setLeft(w http.ResponseWriter, left int64) {
 	if left == cloud.Unlimited {
 		left = math.MaxInt32
 	}
-	w.Header().Set("x-ratelimit-remaining", strconv.FormatInt(left, 10))
-	if forbidden != nil {
-		return reply{}, forbidden
-	}
-	if err != nil {
-		return reply{}, err
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return reply{}, cloud.Invalid("", "The request body could not be read, or is larger than %d bytes.", maxBody)
-	}
-	return h(r.Context(), call{Request: r, who: who, body: body})
+	w.Header().Set(leftHeader, strconv.FormatInt(left, 10))
 }
 
 func (a *API) write(w http.ResponseWriter, out reply) {
-	data, err := cloud.JSON(out.body)
+	data, err := out.encode()
 	if err != nil {
 		a.log.Error("http.not_encoded", "error", err.Error())
 		out.status, data = http.StatusInternalServerError, []byte(`{"error":{"code":"internal_error","message":"Internal error."}}`)

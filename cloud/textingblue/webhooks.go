@@ -15,9 +15,10 @@ import (
 // events are the vendor's; the others come only to those who ask for them.
 func Dialect() cloud.Dialect {
 	return cloud.Dialect{
-		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown", "message.updated", "message.tapback"},
-		Body:   eventBody,
-		Sign:   sign,
+		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown", "message.updated", "message.tapback",
+			"group.updated", "relay.online", "relay.offline", "relay.attention", "line.paused", "line.resumed"},
+		Body: eventBody,
+		Sign: sign,
 	}
 }
 
@@ -65,6 +66,11 @@ func eventBody(e store.Event, m store.Message) (string, error) {
 	out := event{ID: e.ID, Type: e.Type, Timestamp: stamp(e.CreatedAt)}
 	if e.Tapback != nil {
 		out.Data = renderTapback(*e.Tapback)
+		body, err := cloud.JSON(out)
+		return string(body), err
+	}
+	if e.Group != nil || e.Relay != nil || e.Line != nil {
+		out.Data = renderOther(e)
 		body, err := cloud.JSON(out)
 		return string(body), err
 	}

@@ -61,7 +61,7 @@ func (a *admin) run(cmd *cobra.Command, fn func(ctx context.Context, d desk) err
 	if url == "" {
 		url = "http://127.0.0.1:8787"
 	}
-	service := cloud.New(cloud.Config{Store: st, Log: slog.New(slog.DiscardHandler), PublicURL: url})
+	service := cloud.New(cloud.Config{Store: st, Log: slog.New(slog.DiscardHandler), PublicURL: url, Dialects: dialects()})
 	err = fn(ctx, desk{Service: service, store: st, out: cmd.OutOrStdout(), json: a.json})
 	if e := cloud.Public(err); e != nil && !errors.As(err, new(*cloud.Error)) {
 		return errors.New(e.Message)

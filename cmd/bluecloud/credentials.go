@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/store"
 )
 
 // credentials are what `up` writes for the person at the machine and for the
@@ -64,6 +65,9 @@ func (c credentials) save(dir string) error {
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), credentialsPath(dir))
+	}
+	if err == nil {
+		err = store.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("write the credentials: %w", err)

@@ -23,18 +23,23 @@ func lineCommand() *cobra.Command {
 
 func lineAdd() *cobra.Command {
 	var a admin
-	var account, pace string
+	var account string
+	var set lineFlags
 	cmd := &cobra.Command{
 		Use: "add NUMBER --account ID", Short: "Add a number and show the setup URL for its Mac", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if account == "" {
 				return cli.Usage("--account is needed: see `bluecloud account list`")
 			}
+			c, err := set.change(cmd)
+			if err != nil {
+				return err
+			}
 			return a.run(cmd, func(ctx context.Context, d desk) error {
 				if _, err := d.as(ctx, account); err != nil {
 					return err
 				}
-				l, err := d.AddLine(ctx, account, args[0], pace, true)
+				l, err := d.AddLine(ctx, account, args[0], c, true)
 				if err != nil {
 					return err
 				}
@@ -44,8 +49,44 @@ func lineAdd() *cobra.Command {
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVar(&account, "account", "", "account `ID`")
-	cmd.Flags().StringVar(&pace, "pace", "", "off, or messages a second (default: 1 with bursts of 5 for a real Mac, off otherwise)")
+	set.flags(cmd)
 	return cmd
+}
+
+// lineFlags are the settings of a line that both add and set take.
+type lineFlags struct {
+	pace, newConversations string
+	fallback               string
+	burst                  int
+}
+
+func (f *lineFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.pace, "pace", "", "off, or messages a second; empty for what its Mac calls for: 1 for a real one, off otherwise")
+	cmd.Flags().IntVar(&f.burst, "burst", 0, "messages that may go at once after a rest; 0 for what its Mac calls for, which is 5")
+	cmd.Flags().StringVar(&f.newConversations, "new-conversations", "", "off, or how many may be begun in 24 hours; empty for what its Mac calls for: 50 for a real one, off otherwise")
+	cmd.Flags().StringVar(&f.fallback, "sms-fallback", "off", "on: a text that proves not to reach a number by iMessage goes by SMS; off: it fails")
+}
+
+// change holds what was given on the command line.
+func (f *lineFlags) change(cmd *cobra.Command) (c cloud.LineChange, err error) {
+	given := cmd.Flags().Changed
+	if given("pace") {
+		c.Pace = &f.pace
+	}
+	if given("burst") {
+		c.Burst = &f.burst
+	}
+	if given("new-conversations") {
+		c.NewConversations = &f.newConversations
+	}
+	switch {
+	case !given("sms-fallback"):
+	case f.fallback == "on" || f.fallback == "off":
+		c.SMSFallback = new(f.fallback == "on")
+	default:
+		return c, cli.Usage("--sms-fallback is on or off")
+	}
+	return c, nil
 }
 
 func linePair() *cobra.Command {
@@ -67,7 +108,7 @@ func linePair() *cobra.Command {
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().BoolVar(&replace, "replace", false, "retire the Mac that the line has; what it holds becomes unknown")
+	cmd.Flags().BoolVar(&replace, "replace", false, "retire the Mac that the line has, once the new one is paired: it gives back what it has not begun, and what it does not answer for becomes unknown")
 	return cmd
 }
 
@@ -119,7 +160,8 @@ func lineList() *cobra.Command {
 				for i, l := range list {
 					out[i] = map[string]any{
 						"line_id": l.ID, "account_id": l.AccountID, "phone_number": l.PhoneNumber, "label": l.Label, "status": l.Status,
-						"verified": l.Verified, "pace": l.Pace, "relay_id": l.RelayID, "created_at": stamp(l.CreatedAt),
+						"verified": l.Verified, "pace": l.Pace, "burst": l.Burst, "new_conversations": l.NewConversations, "sms_fallback": l.SMSFallback,
+						"relay_id": l.RelayID, "created_at": stamp(l.CreatedAt),
 					}
 					mac := l.RelayID
 					if mac == "" {
@@ -138,41 +180,57 @@ func lineList() *cobra.Command {
 
 func lineSet() *cobra.Command {
 	var a admin
-	var label, status, pace string
+	var label, status string
+	var pause, resume bool
+	var set lineFlags
 	cmd := &cobra.Command{
-		Use: "set NUMBER", Short: "Change label, status or pace of a line", Args: cobra.ExactArgs(1),
+		Use: "set NUMBER", Short: "Change label, status or pace of a line, pause or resume it", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.run(cmd, func(ctx context.Context, d desk) error {
-				l, err := d.lineByNumber(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				p, err := d.as(ctx, l.AccountID)
-				if err != nil {
-					return err
-				}
-				var c cloud.LineChange
-				for name, field := range map[string]struct {
-					value *string
-					into  **string
-				}{"label": {&label, &c.Label}, "status": {&status, &c.Status}, "pace": {&pace, &c.Pace}} {
-					if cmd.Flags().Changed(name) {
-						*field.into = field.value
-					}
-				}
-				if l, err = d.UpdateNumber(ctx, p, l.ID, c); err != nil {
-					return err
-				}
-				return d.print(map[string]any{"line_id": l.ID, "phone_number": l.PhoneNumber, "label": l.Label, "status": l.Status, "pace": l.Pace},
-					func(w io.Writer) { fmt.Fprintf(w, "%s is %s.\n", l.PhoneNumber, l.Status) })
-			})
+			c, err := set.change(cmd)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("label") {
+				c.Label = &label
+			}
+			switch {
+			case pause && resume, (pause || resume) && status != "":
+				return cli.Usage("give one of --pause, --resume and --status")
+			case pause:
+				c.Status = new(store.LinePaused)
+			case resume:
+				c.Status = new(store.LineActive)
+			case cmd.Flags().Changed("status"):
+				c.Status = &status
+			}
+			return a.run(cmd, func(ctx context.Context, d desk) error { return d.setLine(ctx, args[0], c) })
 		},
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVar(&label, "label", "", "name for people, at most 100 characters")
 	cmd.Flags().StringVar(&status, "status", "", "active or paused")
-	cmd.Flags().StringVar(&pace, "pace", "", "off, or messages a second; empty for what its Mac calls for")
+	cmd.Flags().BoolVar(&pause, "pause", false, "give nothing more to its Mac; what is stored waits")
+	cmd.Flags().BoolVar(&resume, "resume", false, "go on after --pause")
+	set.flags(cmd)
 	return cmd
+}
+
+func (d desk) setLine(ctx context.Context, number string, c cloud.LineChange) error {
+	l, err := d.lineByNumber(ctx, number)
+	if err != nil {
+		return err
+	}
+	p, err := d.as(ctx, l.AccountID)
+	if err != nil {
+		return err
+	}
+	if l, err = d.UpdateNumber(ctx, p, l.ID, c); err != nil {
+		return err
+	}
+	return d.print(map[string]any{
+		"line_id": l.ID, "phone_number": l.PhoneNumber, "label": l.Label, "status": l.Status,
+		"pace": l.Pace, "burst": l.Burst, "new_conversations": l.NewConversations, "sms_fallback": l.SMSFallback,
+	}, func(w io.Writer) { fmt.Fprintf(w, "%s is %s.\n", l.PhoneNumber, l.Status) })
 }
 
 func lineRemove() *cobra.Command {

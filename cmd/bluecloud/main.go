@@ -14,6 +14,7 @@ import (
 
 	"bluerelay/applescript"
 	"bluerelay/cli"
+	"bluerelay/fault"
 	"bluerelay/simulator"
 )
 
@@ -34,5 +35,8 @@ func main() {
 		Version: version,
 	}
 	root.AddCommand(upCommand(), serveCommand(), accountCommand(), keyCommand(), lineCommand(), relayCommand(), simulateCommand())
+	if fault.Built {
+		root.AddCommand(faultsCommand())
+	}
 	os.Exit(cli.Main(root, "BLUECLOUD"))
 }

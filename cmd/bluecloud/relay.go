@@ -35,13 +35,17 @@ func relayList() *cobra.Command {
 					if err != nil && !errors.Is(err, store.ErrNotFound) {
 						return err
 					}
+					orphans, err := d.store.Orphans(ctx, r.ID)
+					if err != nil {
+						return err
+					}
 					out[i] = map[string]any{
 						"relay_id": r.ID, "account_id": r.AccountID, "line_id": r.LineID, "phone_number": l.PhoneNumber, "host": r.Host, "os": r.OS, "version": r.Version,
-						"connected": r.Connected, "ready": r.Ready, "problem": r.Problem, "reason": r.Reason, "last_seen_at": stamp(r.LastSeenAt),
+						"connected": r.Connected, "ready": r.Ready, "problem": r.Problem, "reason": r.Reason, "alarms": r.Alarms, "orphan_reports": len(orphans), "last_seen_at": stamp(r.LastSeenAt),
 					}
-					rows[i] = []any{r.ID, l.PhoneNumber, r.Host, r.Version, health(r), when(r.LastSeenAt)}
+					rows[i] = []any{r.ID, l.PhoneNumber, r.Host, r.Version, health(r), r.Alarms, when(r.LastSeenAt)}
 				}
-				return d.print(map[string]any{"relays": out}, func(w io.Writer) { table(w, "RELAY\tNUMBER\tMAC\tVERSION\tHEALTH\tLAST SEEN", rows) })
+				return d.print(map[string]any{"relays": out}, func(w io.Writer) { table(w, "RELAY\tNUMBER\tMAC\tVERSION\tHEALTH\tALARMS\tLAST SEEN", rows) })
 			})
 		},
 	}
@@ -63,7 +67,7 @@ func health(r store.Relay) string {
 func relayRevoke() *cobra.Command {
 	var a admin
 	cmd := &cobra.Command{
-		Use: "revoke RELAY", Short: "End a Mac's right to connect; what it holds becomes unknown", Args: cobra.ExactArgs(1),
+		Use: "revoke RELAY", Short: "End a Mac's right to connect, also what is left of it to one that was replaced; what it holds becomes unknown", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd, func(ctx context.Context, d desk) error {
 				err := d.RevokeRelay(ctx, args[0])

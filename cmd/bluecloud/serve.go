@@ -12,6 +12,7 @@ import (
 
 	"bluerelay/cli"
 	"bluerelay/cloud"
+	"bluerelay/cloud/store"
 )
 
 // serveFlags are what `serve` and `up` have in common.
@@ -25,7 +26,7 @@ type serveFlags struct {
 func (f *serveFlags) register(cmd *cobra.Command, level string) {
 	cmd.Flags().StringVar(&f.data, "data", "", "folder of the data (default: the platform's data folder)")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8787", "address to listen on")
-	cmd.Flags().StringSliceVar(&f.allow, "webhook-allow", nil, "private `CIDR` that webhooks may reach, also by http; may be repeated")
+	cmd.Flags().StringSliceVar(&f.allow, "webhook-allow", nil, "private `CIDR` that webhooks may reach, also by http, and files be fetched from; may be repeated")
 	cmd.Flags().StringVar(&f.level, "log-level", level, "debug, info, warn or error")
 }
 
@@ -50,7 +51,7 @@ func dataDir(flag string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the data folder: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := store.MakeDir(dir); err != nil {
 		return "", fmt.Errorf("make the data folder: %w", err)
 	}
 	return dir, nil

@@ -16,6 +16,7 @@ import (
 	"bluerelay/cloud/console"
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/textingblue"
+	"bluerelay/fault"
 )
 
 // The HTTP server's limits.
@@ -48,6 +49,12 @@ type serverConfig struct {
 	log       *slog.Logger
 }
 
+// dialects are the public APIs of this build. Commands beside the server need them too:
+// what they change are events, which are rendered at once.
+func dialects() map[string]cloud.Dialect {
+	return map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()}
+}
+
 // newServer takes the port first, so that a second start fails before it touches
 // anything.
 func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
@@ -66,10 +73,12 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(store.PublicURL, s.url) }); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.cloud = cloud.New(cloud.Config{
+	rules := cloud.Config{
 		Store: s.store, Log: cfg.log, PublicURL: s.url, WebhookAllow: cfg.allow,
-		Dialects: map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()},
-	})
+		Dialects: dialects(),
+	}
+	fault.Tune(&rules)
+	s.cloud = cloud.New(rules)
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", textingblue.New(s.cloud, cfg.log))
 	s.cloud.RelayRoutes(mux)

@@ -234,7 +234,7 @@ func (u up) ownLine(ctx context.Context, s *server, accountID string) (store.Lin
 		}
 		number = simulatedLine
 	}
-	return s.cloud.AddLine(ctx, accountID, number, "", true)
+	return s.cloud.AddLine(ctx, accountID, number, cloud.LineChange{}, true)
 }
 
 // pair makes this process's relay the line's, unless it is already.

@@ -1,0 +1,136 @@
+package cloud
+
+import (
+	"errors"
+	"time"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// maxAttempts is how often a message is tried when each attempt provably had no
+// effect and might succeed next time. The relay pauses between them.
+const maxAttempts = 20
+
+// progressed takes a report about the state of a message.
+func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, install string, r wire.Report, now time.Time) error {
+	m, err := s.subject(tx, relay, r)
+	if errors.Is(err, store.ErrNotFound) {
+		return s.strange(tx, relay, install, r, now)
+	}
+	if err != nil {
+		return err // not acknowledged: it comes again
+	}
+	if m.LineID != relay.LineID {
+		return errNotYours
+	}
+	step, ok := stepOf(m, install, r, now)
+	if !ok {
+		return nil
+	}
+	if ok, err := s.bind(tx, line, m, &step); err != nil || !ok {
+		return err
+	}
+	if fallsBack(line, m, install, r) {
+		return s.fallBack(tx, step, install, r)
+	}
+	if r.Downgraded && !m.Downgraded {
+		if err := tx.Downgrade(m.ID); err != nil {
+			return err
+		}
+	}
+	return s.advance(tx, step)
+}
+
+// stepOf is the change that a report asks for; false for one that must change nothing.
+func stepOf(m store.Message, install string, r wire.Report, now time.Time) (store.Step, bool) {
+	step := store.Step{ID: m.ID, To: r.Kind.Status(), At: r.At, Now: now.UnixMilli(), AppleGUID: r.GUID, Service: r.Service, Evidence: evidenceOf(r, m)}
+	if r.Fault != nil {
+		step.ErrorCode, step.ErrorNumber, step.ErrorMessage = r.Fault.Code, r.Fault.Number, r.Fault.Text
+	}
+	switch r.Kind {
+	case wire.Accepted, wire.Sending, wire.Unknown, wire.NoSend:
+		step.InstallID, step.Attempt = install, r.Attempt
+	case wire.Failed:
+		if overtaken(m, r) {
+			return step, false
+		}
+	case wire.Sent, wire.Delivered, wire.Read:
+	default:
+		return step, false // a kind from a newer relay
+	}
+	switch r.Kind {
+	case wire.NoSend:
+		if m.Status == wire.StatusSent {
+			return step, false // a row is stronger than any claim that there can be none
+		}
+		afterNoSend(&step, m, r)
+	case wire.Unknown:
+		step.ErrorCode = OutcomeUnknown
+	}
+	return step, true
+}
+
+// overtaken tells whether a failure is that of an attempt after which there is another:
+// it says nothing about how that one ends.
+func overtaken(m store.Message, r wire.Report) bool {
+	if r.Attempt == 0 || !open(m) {
+		return false
+	}
+	return r.Attempt < m.Attempt || r.Attempt == m.Attempt && m.Fallback && m.InstallID == ""
+}
+
+// open tells whether a message is still to be sent, or may be on its way.
+func open(m store.Message) bool {
+	return m.Status == wire.Queued || m.Status == wire.StatusAccepted || m.Status == wire.StatusSending
+}
+
+// bind sees to it that one row is one message. Where it is another message's, it is
+// evidence for that one only: two Macs of one Apple Account see each other's rows. Then
+// a message that is on its way is unknown. It is false where nothing is left to be done.
+func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *store.Step) (bool, error) {
+	if step.AppleGUID == "" || step.AppleGUID == m.AppleGUID {
+		return true, nil
+	}
+	other, err := tx.MessageByGUID(tx.Context(), line.ID, step.AppleGUID)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	step.AppleGUID = ""
+	if other.Origin == store.OriginDevice || step.InstallID != "" {
+		return true, nil // seen before it was known whose it is; or no fact at all
+	}
+	s.log.Error("report.row_bound_twice", "message", m.ID)
+	step.To, step.Evidence = wire.StatusUnknown, store.EvidenceRow
+	step.ErrorCode, step.ErrorNumber, step.ErrorMessage = OutcomeUnknown, 0, "What was found of it belongs to another message; it may have been sent."
+	return open(m), nil
+}
+
+// strange takes a report about a message that this account does not have: somebody
+// else's, which is no business of this relay, or one that is nowhere.
+func (s *Service) strange(tx *store.Tx, relay store.Relay, install string, r wire.Report, now time.Time) error {
+	elsewhere, err := tx.HasMessage(tx.Context(), r.Message)
+	if err != nil {
+		return err
+	}
+	if elsewhere {
+		return errNotYours
+	}
+	return s.orphaned(tx, relay, install, r, now)
+}
+
+// subject is the message whose state a report tells. One without our id is about a
+// message that the owner typed.
+func (s *Service) subject(tx *store.Tx, relay store.Relay, r wire.Report) (store.Message, error) {
+	if r.Message != "" {
+		return tx.Message(tx.Context(), relay.AccountID, r.Message)
+	}
+	m, err := tx.MessageByGUID(tx.Context(), relay.LineID, r.GUID)
+	if err == nil && m.Origin != store.OriginDevice {
+		err = store.ErrNotFound
+	}
+	return m, err
+}
