@@ -50,7 +50,8 @@ func fallsBack(line store.Line, m store.Message, install string, r wire.Report) 
 	case wire.Failed:
 		return r.Fault.Number >= firstNotReached && r.Fault.Number <= lastNotReached
 	case wire.NoSend:
-		return slices.Contains([]string{"no_such_target", "no_such_service"}, r.Fault.Code)
+		// Again: Messages does not list the chat, and the next attempt names the person.
+		return !r.Again && slices.Contains([]string{"no_such_target", "no_such_service"}, r.Fault.Code)
 	}
 	return false
 }
