@@ -194,7 +194,8 @@ func settled(r run) Outcome {
 }
 
 // Forget deletes what a run left behind. Call it only when the outcome is in the
-// journal: without the files an attempt looks as if it had never started.
+// journal, and no older copy of the journal can be taken for it any more: without the
+// files an attempt looks as if it had never started.
 func (s *Sender) Forget(id string, attempt int) error {
 	r, err := newRun(s.Dir, id, attempt)
 	if err != nil {

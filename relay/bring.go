@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -62,9 +63,11 @@ func (u *uploader) try(ctx context.Context, one *upload) error {
 	if there && a.TransferState == transferFailed {
 		return dropped("transfer_failed")
 	}
+	fault.Hit(fault.RelayUploadPut)
 	if err := u.bring(ctx, one.fileID, a); err != nil {
 		return err
 	}
+	fault.Hit(fault.RelayUploadEnd)
 	one.state = uploadStored
 	return nil
 }

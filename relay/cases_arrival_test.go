@@ -244,6 +244,7 @@ func TestCase26_GroupEventsAreNoText(t *testing.T) {
 		s.row(fmt.Sprint("E", item), columns{"item_type": item + 1, "group_title": "Friends"})
 		s.join(fmt.Sprint("E", item), "any;+;chat7")
 	}
+	s.wants("group E0", "group E1", "group E2") // members, name, left; none of them a message
 	s.impatient()
 	s.wants()
 }

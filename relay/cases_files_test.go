@@ -3,6 +3,8 @@ package relay
 import (
 	"slices"
 	"testing"
+
+	"bluerelay/wire"
 )
 
 // file joins an attachment to a message.
@@ -41,5 +43,43 @@ func TestCase32_OddFiles(t *testing.T) {
 	}
 	if !slices.Equal(names, []string{"at_0_G"}) {
 		t.Errorf("%q are announced", names)
+	}
+}
+
+// A file that is joined later than another one, and that no body names, is brought
+// too; so is one that changes from being on its way to being there.
+func TestSecondFileJoinedLater(t *testing.T) {
+	s := newStory(t)
+	s.message("G", "two files", nil)
+	s.file("G", "at_0", nil, 0)
+	s.wants("received G two files")
+	s.restart()
+	s.wants()
+	s.file("G", "at_1", nil, 0)
+	s.wants() // the message is told of once
+	want := []string{"at_0 waiting 0", "at_1 waiting 0"}
+	if got := uploadsIn(t, s.j); !slices.Equal(got, want) {
+		t.Errorf("uploads %q, want %q", got, want)
+	}
+}
+
+// The files of what the owner typed elsewhere are brought like anybody's; those of our
+// own sends the cloud has.
+func TestFilesThatTheOwnerSends(t *testing.T) {
+	s := newStory(t)
+	s.own("P", "look at this", columns{"is_sent": 1})
+	s.file("P", "at_0_P", "~/Library/Messages/Attachments/aa/at_0_P/a.png", 5)
+	r := s.last()
+	if r.Kind != wire.Typed || len(r.Inbound.Media) != 1 || r.Inbound.Media[0].ID != "at_0_P" {
+		t.Errorf("%+v", r.Inbound)
+	}
+	s.file("P", "at_1_P", nil, 0)
+	s.sends("msg_1", "ours")
+	s.own("O", "ours", columns{"is_sent": 1})
+	s.file("O", "at_0_O", "~/Library/Messages/Attachments/aa/at_0_O/a.png", 5)
+	s.wants("sent msg_1")
+	want := []string{"at_0_P waiting 0", "at_1_P waiting 0"}
+	if got := uploadsIn(t, s.j); !slices.Equal(got, want) {
+		t.Errorf("uploads %q, want %q", got, want)
 	}
 }

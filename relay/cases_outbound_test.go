@@ -92,12 +92,15 @@ func TestCase40_GhostRow(t *testing.T) {
 	s := newStory(t)
 	s.sends("msg_1", "hello")
 	s.row("ghost", columns{"is_from_me": 1, "error": 22})
+	s.wants() // its text and its chat may yet come
 	s.impatient()
-	s.wants()
-	s.wants()
-	if one := sendIn(t, s.j, "msg_1"); one.guid != "" {
-		t.Errorf("bound to %q", one.guid) // the settle window makes it unknown, never sent
+	r := s.last()
+	if r.Kind != wire.Failed || r.Message != "msg_1" || r.GUID != "ghost" || r.Fault.Code != "ghost_row" || r.Fault.Number != 22 {
+		t.Errorf("%+v %+v", r, r.Fault)
 	}
+	s.wants()
+	s.restart()
+	s.wants()
 }
 
 // What osascript says decides nothing where there is a row, and sent is never said

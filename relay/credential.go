@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"bluerelay/fault"
 )
 
 // Scope says which inbound messages leave the Mac.
@@ -85,11 +87,16 @@ func (c Credential) save(dir string) error {
 		err = cerr
 	}
 	if err == nil {
+		fault.Before(fault.RelayCredential)
 		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncFolder(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("write the credential: %w", err)
 	}
+	fault.After(fault.RelayCredential)
 	return nil
 }
 

@@ -21,6 +21,10 @@ func encodeReport(r wire.Report) ([]byte, error) {
 		return data, err
 	}
 	r.Inbound, r.Change = withoutHistory(r.Inbound, r.Change)
+	if r.Group != nil {
+		group := *r.Group
+		r.Group = &group
+	}
 	for {
 		if data, err = json.Marshal(r); err != nil || len(data) <= maxReport {
 			return data, err
@@ -72,6 +76,9 @@ func texts(r wire.Report) (list []*string) {
 	}
 	if r.Change != nil {
 		list = append(list, &r.Change.Text)
+	}
+	if r.Group != nil {
+		list = append(list, &r.Group.Name)
 	}
 	return list
 }

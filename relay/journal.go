@@ -18,6 +18,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 )
 
 // journal is the relay's memory on disk: what it was ordered to send and how far
@@ -33,14 +34,31 @@ type journal struct {
 const journalSchema = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
+CREATE TABLE orders (
+	message     TEXT PRIMARY KEY,
+	seq         INTEGER NOT NULL,
+	handle      TEXT NOT NULL,
+	chat        TEXT NOT NULL DEFAULT '',
+	service     TEXT NOT NULL,
+	file        TEXT NOT NULL DEFAULT '',
+	staged      TEXT NOT NULL DEFAULT '',
+	received_at INTEGER NOT NULL,
+	expires_at  INTEGER NOT NULL DEFAULT 0,
+	told        TEXT NOT NULL DEFAULT '',
+	final_seq   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX orders_age ON orders (received_at);
+
 CREATE TABLE sends (
-	message    TEXT PRIMARY KEY,
+	message    TEXT NOT NULL REFERENCES orders (message) ON DELETE CASCADE,
+	part       TEXT NOT NULL,
 	attempt    INTEGER NOT NULL,
 	state      TEXT NOT NULL,
-	seq        INTEGER NOT NULL,
-	handle     TEXT NOT NULL,
-	service    TEXT NOT NULL,
 	text       TEXT NOT NULL,
+	run        INTEGER NOT NULL DEFAULT 0,
+	tries      INTEGER NOT NULL DEFAULT 0,
+	retry_at   INTEGER NOT NULL DEFAULT 0,
+	via        TEXT NOT NULL DEFAULT '',
 	kind       TEXT NOT NULL DEFAULT '',
 	target     TEXT NOT NULL DEFAULT '',
 	no_chat    INTEGER NOT NULL DEFAULT 0,
@@ -51,14 +69,17 @@ CREATE TABLE sends (
 	ended_at   INTEGER NOT NULL DEFAULT 0,
 	settle_at  INTEGER NOT NULL DEFAULT 0,
 	fault      TEXT NOT NULL DEFAULT '',
+	again      INTEGER NOT NULL DEFAULT 0,
 	guid       TEXT UNIQUE,
 	rowid_     INTEGER NOT NULL DEFAULT 0,
-	seen       TEXT NOT NULL DEFAULT '{}'
+	seen       TEXT NOT NULL DEFAULT '{}',
+	PRIMARY KEY (message, part, attempt)
 );
-CREATE INDEX sends_state ON sends (state, seq);
+CREATE INDEX sends_state ON sends (state);
 
 CREATE TABLE outbox (
 	seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+	at     INTEGER NOT NULL,
 	report TEXT NOT NULL
 );
 
@@ -140,7 +161,7 @@ func (j *journal) init(ctx context.Context) error {
 	}
 	switch version {
 	case 0:
-		return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		return j.write(ctx, fault.RelayBorn, func(ctx context.Context, tx *sql.Tx) error {
 			if _, err := tx.ExecContext(ctx, journalSchema); err != nil {
 				return err
 			}
@@ -156,9 +177,10 @@ func newInstallID() string { return "ins_" + strings.ToLower(rand.Text()) }
 
 func (j *journal) close() error { return j.db.Close() }
 
-// write runs fn in one transaction. The context that fn gets is never cancelled: a
+// write runs fn in one transaction, which is the step that point names, "" for one of
+// no name. The context that fn gets is never cancelled: a
 // write that has begun is finished, because half-told facts help nobody.
-func (j *journal) write(ctx context.Context, fn func(context.Context, *sql.Tx) error) error {
+func (j *journal) write(ctx context.Context, point fault.Point, fn func(context.Context, *sql.Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
 	tx, err := j.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -168,9 +190,11 @@ func (j *journal) write(ctx context.Context, fn func(context.Context, *sql.Tx) e
 	if err := fn(ctx, tx); err != nil {
 		return err
 	}
+	fault.Before(point)
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
+	fault.After(point)
 	return nil
 }
 
@@ -178,6 +202,7 @@ func (j *journal) write(ctx context.Context, fn func(context.Context, *sql.Tx) e
 const (
 	metaInstall = "install"
 	metaCursor  = "cursor"
+	metaCopy    = "copy" // there is another life of this journal, and the cloud knows that one
 )
 
 func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
@@ -201,16 +226,22 @@ func (j *journal) install(ctx context.Context) (string, error) { return j.meta(c
 // pairing ordered and had not begun is dropped, because its cloud no longer counts
 // on it. Where the same line is paired with the same cloud again, what there is to
 // report and how far chat.db was read stay; for anybody else they are not meant.
-func (j *journal) renew(ctx context.Context, same bool) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		forget := []string{"DELETE FROM sends WHERE state = '" + stateReceived + "'"}
+func (j *journal) renew(ctx context.Context, same bool, now time.Time) error {
+	return j.write(ctx, fault.RelayRenew, func(ctx context.Context, tx *sql.Tx) error {
+		forget := []string{"DELETE FROM orders WHERE NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND state != '" + stateReceived + "')"}
 		if !same {
-			forget = []string{"DELETE FROM sends", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM uploads", "DELETE FROM watched", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
+			forget = []string{"DELETE FROM orders", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM uploads", "DELETE FROM watched", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
 		}
 		for _, q := range forget {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return fmt.Errorf("renew the journal: %w", err)
 			}
+		}
+		if err := fence(ctx, tx, now); err != nil {
+			return err
+		}
+		if err := setMeta(ctx, tx, metaCopy, ""); err != nil {
+			return err
 		}
 		return setMeta(ctx, tx, metaInstall, newInstallID())
 	})
@@ -251,7 +282,7 @@ func setCursor(ctx context.Context, tx *sql.Tx, c cursor) error {
 }
 
 func (j *journal) setCursor(ctx context.Context, c cursor) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return setCursor(ctx, tx, c) })
+	return j.write(ctx, fault.RelayMark, func(ctx context.Context, tx *sql.Tx) error { return setCursor(ctx, tx, c) })
 }
 
 // waitingRow is a row of chat.db that was passed by before it was complete.

@@ -56,7 +56,7 @@ func TestJournalWriter(t *testing.T) {
 		if n%5 == 4 {
 			high, err := j.high(t.Context())
 			if err == nil {
-				err = j.acked(t.Context(), high-2)
+				err = j.forgetReports(t.Context(), high-2, noon.Add(2*keptFor))
 			}
 			if err != nil {
 				t.Fatal(err)

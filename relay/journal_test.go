@@ -113,7 +113,7 @@ func TestCursor(t *testing.T) {
 		}
 		want.RowID++
 	}
-	if err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return setMeta(ctx, tx, metaCursor, "{") }); err != nil {
+	if err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error { return setMeta(ctx, tx, metaCursor, "{") }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := j.cursor(t.Context()); err == nil {
@@ -133,7 +133,7 @@ func TestWaitingRows(t *testing.T) {
 		{finding{wait: []int64{7, 9}}, noon.Add(time.Minute)}, // 7 keeps its first sight
 		{finding{done: []int64{3, 100}}, noon},
 	} {
-		if err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return f.commit(ctx, tx, cursor{}, f.at) }); err != nil {
+		if err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error { return f.commit(ctx, tx, cursor{}, f.at) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestFindingIsOneTransaction(t *testing.T) {
 	t.Parallel()
 	j := newJournal(t)
 	broken := errors.New("broken")
-	err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+	err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error {
 		f := finding{reports: []wire.Report{{Kind: wire.Received, GUID: "G"}}, wait: []int64{1}}
 		if err := f.commit(ctx, tx, cursor{Floor: 1}, noon); err != nil {
 			return err
@@ -200,7 +200,7 @@ func TestRenew(t *testing.T) {
 			}
 			arm(t, j, "msg_nosend", noon)
 			refuse(t, j, "msg_nosend", noon)
-			if err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			if err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error {
 				f := finding{wait: []int64{5}}
 				return f.commit(ctx, tx, cursor{Floor: 1}, noon)
 			}); err != nil {
@@ -212,7 +212,7 @@ func TestRenew(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			if err := j.renew(t.Context(), same); err != nil {
+			if err := j.renew(t.Context(), same, noon); err != nil {
 				t.Fatal(err)
 			}
 			if install(t, j) == before {

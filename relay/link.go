@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -25,16 +26,19 @@ const (
 	dialTimeout  = 15 * time.Second
 	outBatch     = 64
 	maxUnacked   = 256 // reports on the way; more wait in the journal
-	sweep        = time.Second
 )
 
 // link keeps the websocket to the cloud. It sends what the outbox holds, in order,
 // again after each reconnect, and writes orders into the journal before they are
-// acknowledged by a report. One goroutine runs it.
+// acknowledged by a report. It is the one that knows whether the cloud still counts on
+// this Mac. One goroutine runs it.
 type link struct {
 	*Relay
 	conn *websocket.Conn
-	ack  chan int64 // the cloud's acknowledgements, from the reader to the writer
+	// released says that the cloud wants to have back what was not begun. The reader
+	// alone uses it, and whoever dials before there is one.
+	released bool
+	ack      chan int64 // the cloud's acknowledgements, from the reader to the writer
 }
 
 // ErrRevoked says that the cloud no longer accepts this Mac.
@@ -54,9 +58,11 @@ func (l *link) run(ctx context.Context) error {
 		pause := l.pause(try)
 		switch {
 		case websocket.IsCloseError(err, wire.CloseRevoked, wire.CloseJournal), errors.Is(err, ErrRevoked):
+			l.welcome.Store(false) // what was not begun, somebody else may have begun by now
 			l.log.Error("link.refused", "error", ErrRevoked.Error())
 			pause = l.cfg.RetryRefused
 		case websocket.IsCloseError(err, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseProtocol):
+			l.welcome.Store(false) // superseded perhaps by a copy of this folder, on another Mac
 			l.log.Error("link.refused", "error", err.Error())
 			pause = l.cfg.RetryRefused
 		default:
@@ -98,10 +104,13 @@ func (l *link) session(ctx context.Context) (welcomed bool, err error) {
 	if f.Type != wire.TypeWelcome {
 		return false, fmt.Errorf("the cloud answered hello with %s", f.Type)
 	}
-	if err := l.journal.acked(ctx, f.Welcome.Acked); err != nil {
-		return true, err
+	if err := l.recognise(ctx, *f.Welcome); err != nil {
+		return false, err
 	}
 	l.log.Info("link.up", "acked", f.Welcome.Acked)
+	if err := l.welcomed(ctx, *f.Welcome); err != nil {
+		return true, err
+	}
 	l.hurry.Store(true)
 	ring(l.uploadBell)
 	return true, l.serve(ctx, f.Welcome.Acked, hello.Health)
@@ -115,6 +124,13 @@ func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
 	high, err := l.journal.high(ctx)
 	if err != nil {
 		return nil, err
+	}
+	old, err := l.journal.meta(ctx, metaCopy)
+	if err != nil {
+		return nil, err
+	}
+	if old != "" {
+		high = 0 // so that the cloud gives the install up
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -157,7 +173,8 @@ func (l *link) serve(ctx context.Context, acked int64, told wire.Health) error {
 		readErr = l.readLoop(ctx)
 	})
 	// The reader waits in the socket: closing it is what ends it.
-	stop := context.AfterFunc(ctx, func() { l.conn.Close() })
+	conn := l.conn // the function may run late, when there is another
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	writeErr := l.writeLoop(ctx, acked, told)
 	cancel()
 	stop()
@@ -184,6 +201,14 @@ func (l *link) readLoop(ctx context.Context) error {
 			if err := l.order(ctx, *f.Send); err != nil {
 				return err
 			}
+		case wire.TypeCancel:
+			if err := l.cancel(ctx, *f.Cancel); err != nil {
+				return err
+			}
+		case wire.TypeRelease:
+			if err := l.release(ctx); err != nil {
+				return err
+			}
 		case wire.TypeAck:
 			select { // only the latest counts
 			case <-l.ack:
@@ -196,32 +221,10 @@ func (l *link) readLoop(ctx context.Context) error {
 	}
 }
 
-// order writes an order into the journal. One that cannot be written is not
-// acknowledged; the cloud repeats it after the next hello.
-func (l *link) order(ctx context.Context, o wire.Send) error {
-	err := l.journal.receive(ctx, o, time.Now())
-	if errors.Is(err, errStale) {
-		l.log.Error("link.stale_order", "message", o.Message, "attempt", o.Attempt)
-		return nil
-	}
-	if err != nil {
-		l.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
-		return err
-	}
-	// An idle sender arms at once and reports both together; a busy one may be busy
-	// for a while.
-	idle := l.idle.Load()
-	ring(l.sendBell)
-	if !idle {
-		ring(l.outboxBell)
-	}
-	return nil
-}
-
 // writeLoop sends the outbox and the relay's health, each time they change.
 func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) error {
 	sent := acked
-	var tidy <-chan time.Time
+	var tidied time.Time
 	for {
 		if now := l.health.now(); now != told {
 			if err := l.write(wire.Frame{Type: wire.TypeHealth, Health: &now}); err != nil {
@@ -239,6 +242,7 @@ func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) err
 				if err := l.write(wire.Frame{Type: wire.TypeReport, Report: &r}); err != nil {
 					return err
 				}
+				fault.Hit(fault.RelayReport)
 				sent = r.Seq
 			}
 			more = len(list) == outBatch
@@ -253,16 +257,13 @@ func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) err
 		case <-l.health.changed:
 		case n := <-l.ack:
 			acked = max(acked, n)
-			if tidy == nil {
-				// Deleting costs a commit, which a message on its way must not wait for:
-				// the next hello tells where to go on.
-				tidy = time.After(sweep)
+			l.Relay.acked.Store(acked)
+			if now := time.Now(); now.Sub(tidied) > tidyEvery {
+				if err := l.journal.forgetReports(ctx, acked, now); err != nil {
+					return err
+				}
+				tidied = now
 			}
-		case <-tidy:
-			if err := l.journal.acked(ctx, acked); err != nil {
-				return err
-			}
-			tidy = nil
 		}
 	}
 }

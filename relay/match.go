@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,11 +35,11 @@ func fits(s send, m chatdb.Message, file string) match {
 	if s.mark.File == file && m.RowID <= s.mark.RowID {
 		return noMatch
 	}
-	if m.RoomName != "" || m.Chat != nil && m.Chat.Group() {
+	if !s.addressed(m) {
 		return noMatch
 	}
-	if !sameHandle(m.Handle, s.handle) && (m.Chat == nil || !sameHandle(m.Chat.Identifier, s.handle)) {
-		return noMatch
+	if s.part == partFile {
+		return s.fitsFile(m)
 	}
 	// A text that folds to nothing, such as a lone space, must not fit every row
 	// that holds only a file.
@@ -48,6 +50,48 @@ func fits(s send, m chatdb.Message, file string) match {
 		return weakMatch
 	}
 	return noMatch
+}
+
+// addressed tells whether a row is in the conversation that the send went to.
+func (s send) addressed(m chatdb.Message) bool {
+	if s.chat != "" {
+		return inGroup(s.chat, m)
+	}
+	if m.RoomName != "" || m.Chat != nil && m.Chat.Group() {
+		return false
+	}
+	return sameHandle(m.Handle, s.handle) || m.Chat != nil && sameHandle(m.Chat.Identifier, s.handle)
+}
+
+// inGroup tells whether a row is in the group of that guid. An update of macOS may
+// have given it another guid since, but not another name.
+func inGroup(guid string, m chatdb.Message) bool {
+	name := guid[strings.LastIndexByte(guid, ';')+1:]
+	if m.Chat == nil {
+		return m.RoomName == name
+	}
+	return slices.ContainsFunc(append([]*chatdb.Chat{m.Chat}, m.Chats...), func(c *chatdb.Chat) bool {
+		return c.Group() && (c.GUID == guid || c.Identifier == name)
+	})
+}
+
+// fitsFile tells whether a row carries the file of a send: the very file where it was
+// staged, else one of its name and size. Messages may make another size of a picture.
+func (s send) fitsFile(m chatdb.Message) match {
+	if fold(m.Text) != "" {
+		return noMatch
+	}
+	best := noMatch
+	for _, a := range m.Attachments {
+		name := norm.NFC.String(a.TransferName) == path.Base(s.staged)
+		switch {
+		case strings.Contains(a.Filename, "/"+path.Dir(s.staged)+"/"), name && a.TotalBytes == s.file.Size:
+			return exactMatch
+		case name:
+			best = weakMatch
+		}
+	}
+	return best
 }
 
 // choose picks the send that a row belongs to, from sends in the order of their

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -27,6 +28,8 @@ type observer struct {
 	waiting  map[int64]time.Time    // rows that are not complete, by ROWID, with their first sight
 	watched  map[int64]watchedRow   // reported rows that may still change, by ROWID
 	states   map[int64]chatdb.State // of all these, at the last look
+	stuck    map[string]bool        // guids of files for which the alarm was raised
+	combed   time.Time              // when files that are stuck were last looked for
 }
 
 // run keeps chat.db open and watched until ctx ends, and reopens it when it was
@@ -104,8 +107,10 @@ func (o *observer) await(ctx context.Context, w *chatdb.Watcher) (chatdb.Event, 
 	now := time.Now()
 	wake := now.Add(breath)
 	for _, first := range o.waiting {
-		if end := first.Add(o.cfg.Grace); end.After(now) && end.Before(wake) {
-			wake = end
+		for _, end := range append(again(first, o.cfg.Grace), first.Add(o.cfg.ghostAge())) {
+			if end.After(now) && end.Before(wake) {
+				wake = end
+			}
 		}
 	}
 	timed, cancel := context.WithDeadline(ctx, wake)
@@ -192,7 +197,7 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 		o.log.Warn("chatdb.replaced")
 	}
 	c.File = o.db.File()
-	return o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return o.journal.write(ctx, fault.RelayMark, func(ctx context.Context, tx *sql.Tx) error {
 		if moved {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM waiting"); err != nil {
 				return err

@@ -2,27 +2,37 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
-// The outbox is the part of the journal that the cloud has not acknowledged yet: a
-// report is written in the transaction of the fact it reports, and deleted when the
-// cloud has committed it. Sequence numbers rise and are never given out twice.
+// The outbox is the part of the journal that the cloud is told: a report is written
+// in the transaction of the fact it reports. Sequence numbers rise one by one and are
+// never given out twice. What the cloud has acknowledged is kept for a while: a cloud
+// that was restored from a copy asks for it again.
 
-func addReport(ctx context.Context, tx *sql.Tx, r wire.Report) error {
+func addReport(ctx context.Context, tx *sql.Tx, r wire.Report, now time.Time) error {
+	r.Token = rand.Text()[:13]
 	data, err := encodeReport(r)
 	if err != nil {
 		return fmt.Errorf("write a report: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO outbox (report) VALUES (?)", string(data)); err != nil {
+	res, err := tx.ExecContext(ctx, "INSERT INTO outbox (at, report) VALUES (?, ?)", now.UnixMilli(), string(data))
+	if err != nil {
 		return fmt.Errorf("write a report: %w", err)
 	}
-	return nil
+	seq, err := res.LastInsertId()
+	if err != nil {
+		return fmt.Errorf("write a report: %w", err)
+	}
+	return noteFinal(ctx, tx, r, seq)
 }
 
 // reports returns up to limit reports above seq, oldest first.
@@ -49,11 +59,35 @@ func (j *journal) reports(ctx context.Context, seq int64, limit int) ([]wire.Rep
 	return list, rows.Err()
 }
 
-// acked deletes what the cloud has committed.
-func (j *journal) acked(ctx context.Context, seq int64) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM outbox WHERE seq <= ?", seq)
-		return err
+// gaveOut tells whether a report of this journal is the one that the cloud has under a
+// number. Reports that are forgotten by now are taken to be.
+func (j *journal) gaveOut(ctx context.Context, seq int64, token string) (bool, error) {
+	var own sql.NullString
+	var older bool
+	err := j.db.QueryRowContext(ctx, "SELECT (SELECT json_extract(report, '$.token') FROM outbox WHERE seq = ?1), EXISTS (SELECT 1 FROM outbox WHERE seq <= ?1)", seq).Scan(&own, &older)
+	if err != nil {
+		return false, fmt.Errorf("read the outbox: %w", err)
+	}
+	return own.String == token || !own.Valid && !older, nil
+}
+
+// How long acknowledged reports are kept, and how many of them.
+const (
+	keptFor     = 7 * 24 * time.Hour
+	keptReports = 20_000
+)
+
+// forgetReports deletes what the cloud has committed, up to acked, and will not ask
+// for again: reports older than keptFor and all but the last keptReports. What stays has
+// no gaps, also after a clock was set.
+func (j *journal) forgetReports(ctx context.Context, acked int64, now time.Time) error {
+	return j.write(ctx, fault.RelayAcked, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE seq <= ? AND (seq <= ? OR seq < (SELECT COALESCE(MIN(seq), ?) FROM outbox WHERE at >= ?))`,
+			acked, acked-keptReports, acked+1, now.Add(-keptFor).UnixMilli())
+		if err != nil {
+			return fmt.Errorf("forget reports: %w", err)
+		}
+		return nil
 	})
 }
 

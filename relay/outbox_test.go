@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"bluerelay/wire"
 )
 
 func report(t testing.TB, j *journal, list ...wire.Report) {
 	t.Helper()
-	err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+	err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error {
 		for _, r := range list {
-			if err := addReport(ctx, tx, r); err != nil {
+			if err := addReport(ctx, tx, r, noon); err != nil {
 				return err
 			}
 		}
@@ -86,14 +87,15 @@ func TestNumbersAreNeverGivenOutTwice(t *testing.T) {
 	}
 	one := wire.Report{Kind: wire.Sent, Message: "msg_1"}
 	report(t, j, one, one, one)
-	if err := j.acked(t.Context(), 2); err != nil {
+	later := noon.Add(keptFor + time.Minute)
+	if err := j.forgetReports(t.Context(), 2, later); err != nil {
 		t.Fatal(err)
 	}
 	if list := reportsOf(t, j); len(list) != 1 || list[0].Seq != 3 {
 		t.Errorf("left is %+v", list)
 	}
 	for want := int64(4); want < 10; want++ {
-		if err := j.acked(t.Context(), want-1); err != nil {
+		if err := j.forgetReports(t.Context(), want-1, later); err != nil {
 			t.Fatal(err)
 		}
 		if list := reportsOf(t, j); len(list) != 0 {
@@ -116,7 +118,7 @@ func TestAckOfThePast(t *testing.T) {
 	j := newJournal(t)
 	report(t, j, wire.Report{Kind: wire.Sent, Message: "msg_1"}, wire.Report{Kind: wire.Sent, Message: "msg_2"})
 	for _, seq := range []int64{-1, 0, 1, 1, 0} {
-		if err := j.acked(t.Context(), seq); err != nil {
+		if err := j.forgetReports(t.Context(), seq, noon.Add(keptFor+time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -56,17 +57,21 @@ func (p Pairing) Pair(ctx context.Context) (Credential, error) {
 		return Credential{}, err
 	}
 	defer j.close()
+	// Before the swap: what comes between the two, the Mac whose place this one takes
+	// may no longer report. What both report is known by its guid.
+	mark := p.mark(ctx)
 	c, err := p.swap(ctx, server, token)
 	if err != nil {
 		return Credential{}, err
 	}
+	fault.Hit(fault.RelayPairSwap)
 	c.Scope, c.Allow = cmp.Or(p.Scope, ScopeAll), p.Allow
 	old, err := LoadCredential(p.StateDir)
 	same := err == nil && old.Server == c.Server && old.Line == c.Line
-	if err := j.renew(ctx, same); err != nil {
+	if err := j.renew(ctx, same, time.Now()); err != nil {
 		return Credential{}, err
 	}
-	if err := p.mark(ctx, j); err != nil {
+	if err := begin(ctx, j, mark); err != nil {
 		return Credential{}, err
 	}
 	return c, c.save(p.StateDir)
@@ -91,7 +96,7 @@ func (p Pairing) parse() (server, token string, err error) {
 
 // prepareDir makes the state folder, or refuses one that others can enter.
 func prepareDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
 	info, err := os.Stat(dir)
@@ -146,12 +151,9 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// mark notes where chat.db ends now. Where it cannot be read yet, the first run
-// does it.
-func (p Pairing) mark(ctx context.Context, j *journal) error {
-	if old, err := j.cursor(ctx); err != nil || old != nil {
-		return err // paired before: the journal knows how far it has read
-	}
+// mark is where chat.db ends now. Where it cannot be read yet it is nil, and the first
+// run takes it.
+func (p Pairing) mark(ctx context.Context) *cursor {
 	db, err := chatdb.Open(ctx, p.ChatDB)
 	if err != nil {
 		return nil
@@ -161,5 +163,13 @@ func (p Pairing) mark(ctx context.Context, j *journal) error {
 	if err != nil {
 		return nil
 	}
-	return j.setCursor(ctx, *c)
+	return c
+}
+
+// begin has the journal read from the mark on, if it has not read before.
+func begin(ctx context.Context, j *journal, mark *cursor) error {
+	if old, err := j.cursor(ctx); err != nil || old != nil || mark == nil {
+		return err
+	}
+	return j.setCursor(ctx, *mark)
 }

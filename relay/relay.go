@@ -7,10 +7,12 @@
 // unknown and looked for, never done again; a status is reported only from a row in
 // chat.db. It speaks to one cloud, for one line, from one Mac.
 //
-// Four goroutines do the work, each owned and awaited by Run: the observer reads
+// Five goroutines do the work, each owned and awaited by Run: the observer reads
 // chat.db, the sender runs osascript, the link keeps the websocket, the uploader
-// brings the files of inbound messages to the cloud. They meet in the journal and wake each other by doorbells; nothing lives only in memory. A
-// Relay runs once and its exported methods are not for concurrent use.
+// brings the files of inbound messages to the cloud, the fetcher those of orders to
+// the Mac. They meet in the journal and wake each other by doorbells; nothing lives
+// only in memory. A Relay runs once and its exported methods are not for concurrent
+// use.
 package relay
 
 import (
@@ -43,10 +45,13 @@ type Config struct {
 	Log       *slog.Logger
 
 	Attachments string // Messages' folder of files: Attachments beside chat.db
+	Open        string // launches Messages: /usr/bin/open beside the real osascript, else nothing does
 	Sips        string // converts pictures: /usr/bin/sips; a program that is not there converts nothing
 	Afconvert   string // converts sound: /usr/bin/afconvert
 
-	Settle       time.Duration // from osascript's end until a send without a row is unknown: 30 s
+	Settle       time.Duration // from osascript's end until a text without a row is unknown: 30 s
+	SettleFile   time.Duration // the same for a file: 10 min
+	FileGap      time.Duration // between two files: 500 ms; Messages was met to drop one that comes sooner
 	Observe      time.Duration // how long rows are looked for and followed: 7 days
 	Grace        time.Duration // how long an incomplete row may stay so: 30 s
 	Net          time.Duration // the slow look beneath lost file events: 1 s
@@ -56,6 +61,9 @@ type Config struct {
 	RetryMax     time.Duration // last bound: 30 s
 	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s
 	SendLimit    time.Duration // replaces osascript's deadline, 45 s for a text
+	Reprobe      time.Duration // longest pause between questions to a macOS that does not allow Messages to be scripted: 3 min
+	Hold         time.Duration // first pause after rows that say that Messages is signed out or stuck: 5 min
+	Stuck        time.Duration // how long a file may be neither sent nor failed: 20 min
 	FileWait     time.Duration // how long Messages may take to have an inbound file: 24 h
 	Stall        time.Duration // how long an upload may stand still: 30 s
 	ConvertLimit time.Duration // for one conversion: 1 min
@@ -63,6 +71,8 @@ type Config struct {
 
 func (c *Config) defaults() {
 	c.Settle = cmp.Or(c.Settle, 30*time.Second)
+	c.SettleFile = cmp.Or(c.SettleFile, 10*time.Minute)
+	c.FileGap = cmp.Or(c.FileGap, 500*time.Millisecond)
 	c.Observe = cmp.Or(c.Observe, 7*24*time.Hour)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	c.Net = cmp.Or(c.Net, time.Second)
@@ -71,10 +81,17 @@ func (c *Config) defaults() {
 	c.RetryMin = cmp.Or(c.RetryMin, 500*time.Millisecond)
 	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
 	c.RetryRefused = cmp.Or(c.RetryRefused, time.Minute)
+	c.Reprobe = cmp.Or(c.Reprobe, 3*time.Minute)
+	c.Hold = cmp.Or(c.Hold, 5*time.Minute)
+	c.Stuck = cmp.Or(c.Stuck, 20*time.Minute)
 	c.FileWait = cmp.Or(c.FileWait, 24*time.Hour)
 	c.Stall = cmp.Or(c.Stall, 30*time.Second)
 	c.ConvertLimit = cmp.Or(c.ConvertLimit, time.Minute)
 	c.Attachments = cmp.Or(c.Attachments, filepath.Join(filepath.Dir(c.ChatDB), "Attachments"))
+	if c.Osascript == "/usr/bin/osascript" {
+		// Beside a stand-in for osascript the real Messages has no business.
+		c.Open = cmp.Or(c.Open, "/usr/bin/open")
+	}
 	c.Sips = cmp.Or(c.Sips, "/usr/bin/sips")
 	c.Afconvert = cmp.Or(c.Afconvert, "/usr/bin/afconvert")
 }
@@ -86,11 +103,16 @@ type Relay struct {
 	credential Credential
 	journal    *journal
 	health     *health
+	hold       hold
+	clock      clock
 	lock       *os.File
 
 	sendBell   chan struct{} // there may be something to send
 	outboxBell chan struct{} // there may be something to report
 	uploadBell chan struct{} // there may be files to send
+	fetchBell  chan struct{} // there may be files to fetch
+	welcome    atomic.Bool   // the cloud has welcomed this run of the relay and has not sent it away since
+	acked      atomic.Int64  // the last report that the cloud has committed
 	idle       atomic.Bool   // the sender waits for work
 	awaiting   atomic.Bool   // the uploader waits for Messages to have a file
 	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
@@ -120,14 +142,14 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 		unlockDir(lock)
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(cfg.StateDir, "sends"), 0o700); err != nil {
+	if err := makeDir(filepath.Join(cfg.StateDir, "sends")); err != nil {
 		j.close()
 		unlockDir(lock)
 		return nil, fmt.Errorf("make the folder of running sends: %w", err)
 	}
 	return &Relay{
 		cfg: cfg, log: cfg.Log, credential: credential, journal: j, health: newHealth(), lock: lock,
-		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1),
+		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -171,13 +193,14 @@ func (r *Relay) Run(ctx context.Context) error {
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var others, sendings sync.WaitGroup
-	var errs [4]error
+	var errs [5]error
 	others.Go(func() { errs[0] = (&observer{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[1] = (&link{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[3] = newUploader(r).run(outer); cancel() })
+	others.Go(func() { errs[4] = newFetcher(r).run(outer); cancel() })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
-			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit,
+			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit, Open: r.cfg.Open,
 		}}).run(sending)
 	})
 	sendings.Wait()

@@ -8,12 +8,20 @@ import (
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
 // scan looks at everything that may have changed: rows that were not complete, rows
 // that are followed, and new rows. It reads to the end.
 func (o *observer) scan(ctx context.Context) error {
+	if err := o.heedClock(ctx, time.Now()); err != nil {
+		return err
+	}
+	if now := time.Now(); now.Sub(o.combed) >= breath {
+		o.combed = now
+		o.lookForStuck(now)
+	}
 	o.cursor.look(time.Now())
 	ids, states, err := o.changed(ctx, time.Now())
 	if err != nil {
@@ -82,7 +90,11 @@ func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next curso
 	if f.empty() && next == o.cursor {
 		return nil
 	}
-	err := o.journal.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return f.commit(ctx, tx, next, now) })
+	point := fault.RelayInbound
+	if len(f.saves) > 0 {
+		point = fault.RelayBind
+	}
+	err := o.journal.write(ctx, point, func(ctx context.Context, tx *sql.Tx) error { return f.commit(ctx, tx, next, now) })
 	if err != nil {
 		return err
 	}
@@ -90,6 +102,9 @@ func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next curso
 	o.remember(f, now)
 	if len(f.saves)+len(f.reports) > 0 {
 		ring(o.outboxBell)
+	}
+	if slices.ContainsFunc(f.saves, func(s save) bool { return s.send.part == partFile }) {
+		ring(o.sendBell) // the text that follows it
 	}
 	if len(f.uploads) > 0 {
 		ring(o.uploadBell)
@@ -104,7 +119,7 @@ func (f *finding) commit(ctx context.Context, tx *sql.Tx, next cursor, now time.
 		}
 	}
 	for _, r := range f.reports {
-		if err := addReport(ctx, tx, r); err != nil {
+		if err := addReport(ctx, tx, r, now); err != nil {
 			return err
 		}
 	}
@@ -136,6 +151,7 @@ func (o *observer) remember(f finding, now time.Time) {
 		one := s.send
 		one.state, one.guid, one.rowid, one.seen, one.text = stateObserved, s.row.GUID, s.row.RowID, s.seen, ""
 		o.followed[s.row.RowID] = one
+		o.heed(s.row, s.changes, now)
 		for _, c := range s.changes {
 			o.log.Info("message."+string(c.Kind), "message", one.message, "error_number", c.Error)
 		}
@@ -155,10 +171,7 @@ func (o *observer) remember(f finding, now time.Time) {
 // judge decides what one row means.
 func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now time.Time) error {
 	if m.Damage != nil {
-		o.log.Error("chatdb.row_unreadable", "rowid", m.RowID, "guid", m.GUID, "error", m.Damage.Error())
-		if _, waited := o.waiting[m.RowID]; waited {
-			f.done = append(f.done, m.RowID)
-		}
+		o.judgeDamaged(f, m, now)
 		return nil
 	}
 	if s, ok := o.followed[m.RowID]; ok {
@@ -198,7 +211,9 @@ func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, f
 	case chatdb.ClassTapback:
 		err := o.judgeTapback(ctx, f, m, now)
 		return err == nil, err
-	case chatdb.ClassGroup, chatdb.ClassNothing:
+	case chatdb.ClassGroup:
+		return o.judgeGroup(ctx, f, m, first, now)
+	case chatdb.ClassNothing:
 		return true, nil
 	}
 	if m.FromMe {
@@ -210,9 +225,6 @@ func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, f
 // judgeOwn binds an own row to the send that made it, or reports it as the owner's
 // own doing.
 func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
-	if !m.HasBody && now.Sub(first) < o.cfg.Grace {
-		return false, nil // the text comes with a later commit
-	}
 	bound, err := o.journal.bound(ctx, m.GUID)
 	if err != nil || bound {
 		return err == nil, err
@@ -223,11 +235,24 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, f
 	}
 	// One row binds one send, also within this look.
 	sends = slices.DeleteFunc(sends, func(s send) bool {
-		return slices.ContainsFunc(f.saves, func(taken save) bool { return taken.send.message == s.message })
+		return slices.ContainsFunc(f.saves, func(taken save) bool { return taken.send.same(s) })
 	})
+	sends = undated(sends, o.db.File(), now)
+	if !m.HasBody {
+		if o.judgeGhost(f, m, sends, first, now) {
+			return true, nil
+		}
+		if now.Sub(first) < o.cfg.Grace {
+			return false, nil // the text comes with a later commit
+		}
+	}
 	s, ok := choose(sends, m, o.db.File())
 	if !ok {
-		return o.judgeTyped(ctx, f, m, sends, first, now)
+		settled, err := o.judgeTyped(ctx, f, m, sends, first, now)
+		if settled && err == nil {
+			err = o.raise(ctx, f, m, sends, now)
+		}
+		return settled && err == nil, err
 	}
 	changes, seen := chatdb.Diff(chatdb.Seen{}, m)
 	f.saves = append(f.saves, save{s, m, changes, seen})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"bluerelay/applescript"
@@ -14,10 +15,17 @@ import (
 // has them handed to Messages. One goroutine runs it.
 type sender struct {
 	*Relay
-	script  applescript.Sender
-	trouble int       // failures in a row that paused the queue
-	resume  time.Time // when to look again while paused; zero when not
-	unclear bool      // a send was armed and its end could not be written down
+	script   applescript.Sender
+	trouble  int       // failures in a row that paused the queue
+	resume   time.Time // when to look again while paused; zero when not
+	down     bool      // Messages does not run
+	launched bool      // and was launched since
+	died     inHand    // the send over which the last daemon died
+	unclear  bool      // a send was armed and its end could not be written down
+	tidied   time.Time // when old orders were last forgotten
+	lastFile time.Time // when a file was handed over last
+	swept    int64     // the acknowledgement up to which runs were forgotten
+	kept     int       // runs that could not be forgotten yet
 }
 
 // run first settles what an earlier daemon left in the middle, then sends until ctx
@@ -25,6 +33,9 @@ type sender struct {
 // drain time.
 func (s *sender) run(ctx context.Context) error {
 	defer s.script.Close()
+	if err := s.autopsy(ctx, time.Now()); err != nil {
+		return err
+	}
 	if err := s.recoverLeft(ctx); err != nil {
 		return err
 	}
@@ -49,8 +60,10 @@ func (s *sender) recoverLeft(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer s.letGo()
 	for _, one := range left {
-		o, err := s.script.Recover(ctx, one.message, one.attempt)
+		s.grasp(&one)
+		o, err := s.script.Recover(ctx, one.runID(), one.run)
 		if errors.Is(err, applescript.ErrRunning) {
 			return nil // ctx ended; the next start asks again
 		}
@@ -72,12 +85,14 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 		}
 		s.unclear = false
 	}
-	settled, err := s.journal.settle(ctx, time.Now())
-	if err != nil {
+	if err := s.heedClock(ctx, time.Now()); err != nil {
 		return false, err
 	}
-	if settled > 0 {
-		ring(s.outboxBell)
+	if err := s.timeOut(ctx, time.Now()); err != nil {
+		return false, err
+	}
+	if !s.welcome.Load() {
+		return false, nil // the cloud has not said, or no longer says, that we may
 	}
 	if !s.resume.IsZero() {
 		if time.Now().Before(s.resume) {
@@ -85,16 +100,41 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 		}
 		return s.probe(ctx)
 	}
-	one, err := s.journal.next(ctx)
+	if s.heldUp(time.Now()) {
+		return false, nil
+	}
+	one, err := s.journal.next(ctx, time.Now())
 	if err != nil || one == nil {
 		return false, err
 	}
+	s.grasp(one)
+	defer s.letGo()
 	return true, s.send(ctx, one)
+}
+
+// timeOut does what the passing of time asks for.
+func (s *sender) timeOut(ctx context.Context, now time.Time) error {
+	settled, err := s.journal.settle(ctx, now)
+	if err != nil {
+		return err
+	}
+	gone, err := s.journal.expire(ctx, now)
+	if err != nil {
+		return err
+	}
+	if settled+gone > 0 {
+		ring(s.outboxBell)
+	}
+	if now.Sub(s.tidied) < tidyEvery {
+		return nil
+	}
+	s.tidied = now
+	return s.journal.forgetOrders(ctx, now)
 }
 
 // rest waits until there may be work again.
 func (s *sender) rest(ctx context.Context) {
-	wake, err := s.journal.nextSettle(ctx)
+	wake, err := s.journal.nextDue(ctx, time.Now())
 	if err != nil {
 		s.stumble(ctx, err)
 		return
@@ -102,12 +142,22 @@ func (s *sender) rest(ctx context.Context) {
 	if !s.resume.IsZero() && (wake.IsZero() || s.resume.Before(wake)) {
 		wake = s.resume
 	}
+	held, _ := s.hold.until()
+	if held.After(time.Now()) && (wake.IsZero() || held.Before(wake)) {
+		wake = held
+	}
 	var timer <-chan time.Time
 	if !wake.IsZero() {
 		timer = time.After(time.Until(wake))
 	}
+	if err := s.forgetRuns(ctx, time.Now()); err != nil {
+		s.log.Warn("send.not_forgotten", "error", err.Error())
+	}
+	if look := time.Now().Add(slowLook); s.kept > 0 && (wake.IsZero() || look.Before(wake)) {
+		wake = look
+	}
 	_ = s.script.Warm() // without a spare shim the next send only takes longer
-	s.idle.Store(s.resume.IsZero())
+	s.idle.Store(s.resume.IsZero() && held.IsZero() && s.welcome.Load())
 	defer s.idle.Store(false)
 	select {
 	case <-ctx.Done():
@@ -134,10 +184,24 @@ func (s *sender) stumble(ctx context.Context, err error) {
 
 // send makes one attempt: look where to, write down that it begins, begin.
 func (s *sender) send(ctx context.Context, one *send) error {
-	req := applescript.Request{Verb: applescript.SendText, Service: one.service, Kind: applescript.Participant, Target: one.handle, Value: one.text}
+	req := applescript.Request{Verb: applescript.SendText, Value: one.text}
+	if one.part == partFile {
+		if !(stage{s.cfg.Attachments}).there(one.staged) {
+			return s.fetchAgain(ctx, one)
+		}
+		select { // Messages is still at the last one
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(s.lastFile.Add(s.cfg.FileGap))):
+		}
+		req.Verb, req.Value = applescript.SendFile, filepath.Join(s.cfg.Attachments, one.staged)
+	}
 	mark, err := s.aim(ctx, one, &req)
-	if err != nil {
+	if ended, err := s.refuse(ctx, one, err); ended || err != nil {
 		return err
+	}
+	if !s.welcome.Load() {
+		return nil
 	}
 	err = s.journal.arm(ctx, one, mark, req, time.Now())
 	if errors.Is(err, errStale) {
@@ -148,20 +212,54 @@ func (s *sender) send(ctx context.Context, one *send) error {
 		return err
 	}
 	s.health.set(wire.ProblemDisk, "")
+	s.hold.through(time.Now(), s.cfg.Hold)
 	ring(s.outboxBell)
+	return s.hand(ctx, one, req)
+}
+
+// fetchAgain is for a staged file that somebody has removed.
+func (s *sender) fetchAgain(ctx context.Context, one *send) error {
+	s.log.Warn("send.file_missing", "message", one.message)
+	_, err := s.journal.staged(ctx, *one, "")
+	ring(s.fetchBell)
+	return err
+}
+
+// refuse ends a send for which there is no way, and says whether it did; any other
+// error it gives back.
+func (s *sender) refuse(ctx context.Context, one *send, err error) (bool, error) {
+	if err == nil {
+		return false, nil
+	}
+	if r, ok := errors.AsType[*refused](err); ok {
+		err = s.journal.noSend(ctx, one, r.Fault, false, false, time.Now())
+	} else if errors.Is(err, errRecovered) {
+		err = s.journal.withdraw(ctx, one, time.Now())
+	} else {
+		return false, err
+	}
+	ring(s.outboxBell)
+	return true, err
+}
+
+// hand runs osascript for a send that is armed, and writes down how it ended.
+func (s *sender) hand(ctx context.Context, one *send, req applescript.Request) error {
 	s.unclear = true // until its end is in the journal
 	patient, done := s.patient(ctx)
 	defer done()
-	o, err := s.script.Send(patient, one.message, one.attempt, req)
+	o, err := s.script.Send(patient, one.runID(), one.run, req)
 	if errors.Is(err, applescript.ErrRunning) && ctx.Err() == nil {
 		// Somebody else holds the lock: whoever it is, what becomes of it counts.
-		o, err = s.script.Recover(patient, one.message, one.attempt)
+		o, err = s.script.Recover(patient, one.runID(), one.run)
 	}
 	if errors.Is(err, applescript.ErrRunning) {
 		return nil // we are stopping; the next start recovers it
 	}
 	if err != nil {
 		return fmt.Errorf("run osascript: %w", err)
+	}
+	if one.part == partFile {
+		s.lastFile = time.Now()
 	}
 	if err := s.conclude(one, o, req.Kind == applescript.Chat); err != nil {
 		return err
@@ -183,11 +281,11 @@ func (s *sender) patient(ctx context.Context) (context.Context, func()) {
 func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 	ctx := context.Background() // an outcome is written down also while stopping
 	now := time.Now()
-	log := s.log.With("message", one.message, "attempt", one.attempt)
+	log := s.log.With("message", one.message, "part", one.part, "attempt", one.attempt)
 	if o.Effect == applescript.NoEffect {
 		again := o.Again()
 		if o.Reason == applescript.NoTarget {
-			again = byChat // a chat that Messages does not list: the next attempt names the person
+			again = byChat && one.chat == "" // a chat that Messages does not list: the next attempt names the person
 		}
 		fault := wire.Fault{Code: string(o.Reason), Number: o.Number, Text: o.Sentence()}
 		if err := s.journal.noSend(ctx, one, fault, again, o.Reason == applescript.NoTarget, now); err != nil {
@@ -201,74 +299,19 @@ func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 		if o.Effect == applescript.MayHave {
 			fault.Text = o.Sentence()
 		}
-		if err := s.journal.handed(ctx, one, fault, now, now.Add(s.cfg.Settle)); err != nil {
+		if err := s.journal.handed(ctx, one, fault, now, now.Add(s.window(one))); err != nil {
 			return err
 		}
 		log.Info("message.handed", "effect", string(o.Effect), "reason", string(o.Reason), "number", o.Number)
 	}
 	ring(s.outboxBell)
-	// Only now that the journal knows: without its files an attempt looks as if it
-	// had never started.
-	return s.script.Forget(one.message, one.attempt)
+	return nil
 }
 
-// pauseFor stops the queue where a person or time has to help first. The first look
-// comes at once, later ones after a pause that doubles up to a minute.
-func (s *sender) pauseFor(o applescript.Outcome) {
-	p, ok := problemOf(o.Reason)
-	if !ok {
-		return
+// window is how long a row is awaited before nobody knows.
+func (s *sender) window(one *send) time.Duration {
+	if one.part == partFile {
+		return s.cfg.SettleFile
 	}
-	s.tell(p, o.Sentence())
-	s.resume = time.Now()
-	if s.trouble > 0 {
-		s.resume = s.resume.Add(min(s.cfg.Retry<<min(s.trouble-1, 6), time.Minute))
-	}
-	s.trouble++
-}
-
-func problemOf(r applescript.Reason) (wire.Problem, bool) {
-	switch r {
-	case applescript.Denied:
-		return wire.ProblemAutomation, true
-	case applescript.NotRunning, applescript.TimedOut, applescript.Environment:
-		return wire.ProblemMessages, true
-	case applescript.CannotStart:
-		return wire.ProblemOsascript, true
-	case applescript.DiskTrouble:
-		return wire.ProblemDisk, true
-	}
-	return "", false
-}
-
-// probe asks Messages a harmless question; an answer lets the queue go on.
-func (s *sender) probe(ctx context.Context) (bool, error) {
-	o := s.script.Probe(ctx)
-	if ctx.Err() != nil {
-		return false, nil
-	}
-	if o.Effect == applescript.NoEffect {
-		if _, known := problemOf(o.Reason); !known {
-			// Whatever it is, Messages does not answer a harmless question.
-			o.Reason = applescript.NotRunning
-		}
-		s.pauseFor(o)
-		return false, nil
-	}
-	s.resume = time.Time{}
-	s.tell("", "")
-	s.log.Info("send.resumed")
-	return true, nil
-}
-
-// tell makes p the one thing that stands in the way of sending; "" for nothing.
-func (s *sender) tell(p wire.Problem, reason string) {
-	for _, other := range []wire.Problem{wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemOsascript, wire.ProblemDisk} {
-		if other != p {
-			s.health.set(other, "")
-		}
-	}
-	if p != "" && s.health.set(p, reason) {
-		s.log.Warn("send.paused", "problem", string(p), "do", reason)
-	}
+	return s.cfg.Settle
 }

@@ -19,8 +19,9 @@ func newSender(t testing.TB, script string) *sender {
 	}
 	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1)}
+	r.cfg.StateDir = t.TempDir()
 	r.cfg.defaults()
-	return &sender{Relay: r, script: applescript.Sender{Osascript: program, Dir: t.TempDir()}}
+	return &sender{Relay: r, script: applescript.Sender{Osascript: program, Dir: t.TempDir()}, tidied: time.Now()}
 }
 
 // A probe that fails in a way nobody foresaw pauses the queue like any other, with a

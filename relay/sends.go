@@ -5,12 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"bluerelay/applescript"
 	"bluerelay/chatdb"
+	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -31,38 +31,79 @@ const (
 	stateNoSend   = "nosend"   // this attempt provably had no effect
 )
 
-// send is one message in the journal.
+// The parts of a message, in the order in which they are sent. Each is one run of
+// osascript and one row in chat.db.
+const (
+	partFile = "file"
+	partText = "text"
+)
+
+// send is one part of one attempt at a message in the journal, with what its order
+// says.
 type send struct {
 	message string
+	part    string
 	attempt int
 	state   string
 	seq     int64
-	handle  string
-	service string
-	text    string           // emptied once a row is bound or nothing can have been sent
+	handle  string     // of a person; empty for a group
+	chat    string     // guid of a group; empty for a person
+	service string     // as ordered: one of wire's services
+	file    *wire.File // that the message has, also on the part that is its text
+	staged  string     // where the file lies below the folder of attachments; empty until it does
+	text    string     // emptied once a row is bound or nothing can have been sent
+	run     int        // counts the armings of this part, so that each has files of its own
+
+	via     string           // the service by which it was armed
 	kind    applescript.Kind // how the target was named when it was armed
-	noChat  bool             // an earlier attempt found that the chat's guid does not work
+	noChat  bool             // an earlier run found that the chat's guid does not work
 	mark    chatdb.Mark
 	armedAt time.Time
 	endedAt time.Time
 	fault   *wire.Fault
+	again   bool // of nosend: another attempt may succeed
 	guid    string
 	rowid   int64
 	seen    chatdb.Seen
 }
 
-const sendColumns = "message, attempt, state, seq, handle, service, text, no_chat, mark_rowid, mark_guid, mark_file, armed_at, ended_at, fault, COALESCE(guid, ''), rowid_, seen, kind"
+// runID names the runs of osascript for this part; together with run it is used once.
+func (s send) runID() string {
+	if s.part == partFile {
+		return s.message + "-" + partFile
+	}
+	return s.message
+}
+
+// second tells whether the part follows another one.
+func (s send) second() bool { return s.part == partText && s.file != nil }
+
+// same tells whether both are the same entry of the journal.
+func (s send) same(t send) bool {
+	return s.message == t.message && s.part == t.part && s.attempt == t.attempt
+}
+
+const sendColumns = `message, part, attempt, state, seq, handle, orders.chat, service, file, staged, text, run, via, kind, no_chat,
+	mark_rowid, mark_guid, mark_file, armed_at, ended_at, fault, again, COALESCE(guid, ''), rowid_, seen`
+
+const selectSends = "SELECT " + sendColumns + " FROM sends JOIN orders USING (message) WHERE "
 
 func scanSend(row interface{ Scan(...any) error }) (send, error) {
 	var s send
 	var armed, ended int64
-	var fault, seen string
-	err := row.Scan(&s.message, &s.attempt, &s.state, &s.seq, &s.handle, &s.service, &s.text, &s.noChat,
-		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &fault, &s.guid, &s.rowid, &seen, &s.kind)
+	var file, fault, seen string
+	err := row.Scan(&s.message, &s.part, &s.attempt, &s.state, &s.seq, &s.handle, &s.chat, &s.service, &file, &s.staged, &s.text, &s.run, &s.via, &s.kind, &s.noChat,
+		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &fault, &s.again, &s.guid, &s.rowid, &seen)
 	if err != nil {
 		return s, err
 	}
 	s.armedAt, s.endedAt = fromMS(armed), fromMS(ended)
+	if file != "" {
+		s.file = new(wire.File)
+		if err := json.Unmarshal([]byte(file), s.file); err != nil {
+			return s, err
+		}
+	}
 	if fault != "" {
 		s.fault = new(wire.Fault)
 		if err := json.Unmarshal([]byte(fault), s.fault); err != nil {
@@ -79,8 +120,13 @@ func fromMS(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-func (j *journal) querySends(ctx context.Context, where string, args ...any) ([]send, error) {
-	rows, err := j.db.QueryContext(ctx, "SELECT "+sendColumns+" FROM sends WHERE "+where, args...)
+// querier is the database or a transaction in it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func querySends(ctx context.Context, q querier, where string, args ...any) ([]send, error) {
+	rows, err := q.QueryContext(ctx, selectSends+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
@@ -96,72 +142,25 @@ func (j *journal) querySends(ctx context.Context, where string, args ...any) ([]
 	return list, rows.Err()
 }
 
-// errStale says that an order belongs to an attempt that is over.
-var errStale = errors.New("the order belongs to another attempt than the journal's")
-
-// receive writes an order down. An order that is already there changes nothing; what
-// has become of it is reported again. A new attempt is taken only where the former
-// provably had no effect.
-func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var attempt int
-		var state string
-		err := tx.QueryRowContext(ctx, "SELECT attempt, state FROM sends WHERE message = ?", o.Message).Scan(&attempt, &state)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			_, err = tx.ExecContext(ctx, "INSERT INTO sends (message, attempt, state, seq, handle, service, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
-				o.Message, o.Attempt, stateReceived, o.Seq, o.To, o.Service, o.Text)
-		case err != nil:
-		case o.Attempt == attempt:
-			return answerKnown(ctx, tx, o, now)
-		case o.Attempt > attempt && state == stateNoSend:
-			_, err = tx.ExecContext(ctx, "UPDATE sends SET attempt = ?, state = ?, text = ?, fault = '' WHERE message = ?",
-				o.Attempt, stateReceived, o.Text, o.Message)
-		case state == stateObserved || state == stateUnknown || state == stateNoSend:
-			return answerKnown(ctx, tx, o, now)
-		default:
-			return errStale
-		}
-		if err != nil {
-			return fmt.Errorf("receive an order: %w", err)
-		}
-		return addReport(ctx, tx, wire.Report{Kind: wire.Accepted, At: now.UnixMilli(), Message: o.Message, Attempt: o.Attempt})
-	})
+func (j *journal) querySends(ctx context.Context, where string, args ...any) ([]send, error) {
+	return querySends(ctx, j.db, where, args...)
 }
 
-// answerKnown reports again what has become of a message that is ordered though the
-// journal knows it: the cloud may have lost what it was told, with a database
-// restored from a copy. Of one that is still on its way nothing is to be said.
-func answerKnown(ctx context.Context, tx *sql.Tx, o wire.Send, now time.Time) error {
-	s, err := scanSend(tx.QueryRowContext(ctx, "SELECT "+sendColumns+" FROM sends WHERE message = ?", o.Message))
-	if err != nil {
-		return fmt.Errorf("read the journal: %w", err)
-	}
-	r := wire.Report{At: now.UnixMilli(), Message: s.message, Attempt: o.Attempt, GUID: s.guid, Fault: s.fault}
-	switch {
-	case s.state == stateUnknown:
-		r.Kind = wire.Unknown
-	case s.state == stateNoSend:
-		r.Kind, r.Again = wire.NoSend, true
-	case s.state != stateObserved:
-		return nil
-	case s.seen.Error != 0:
-		r.Kind, r.Fault = wire.Failed, &wire.Fault{Code: "messages_error", Number: s.seen.Error, Text: failureSentence(s.seen.Error)}
-	case s.seen.Read:
-		r.Kind, r.Fault = wire.Read, nil
-	case s.seen.Delivered:
-		r.Kind, r.Fault = wire.Delivered, nil
-	case s.seen.Sent:
-		r.Kind, r.Fault = wire.Sent, nil
-	default:
-		return nil // the row has not said anything yet
-	}
-	return addReport(ctx, tx, r)
-}
+// unbegun is, of a send, that nothing of its attempt was begun.
+const unbegun = `state = 'received' AND NOT EXISTS (SELECT 1 FROM sends o WHERE o.message = sends.message AND o.attempt = sends.attempt AND o.state != 'received')`
 
-// next is the oldest order that was not begun, or nil.
-func (j *journal) next(ctx context.Context) (*send, error) {
-	list, err := j.querySends(ctx, "state = ? ORDER BY seq LIMIT 1", stateReceived)
+// ready is, of a send that was not begun, that it may begin: a file that lies where
+// Messages can read it, and a text whose file, if it has one, is in a row that says
+// sent. A file by SMS says so at once.
+const ready = `state = 'received' AND retry_at <= ? AND CASE
+	WHEN part = 'file' THEN staged != ''
+	WHEN file != '' THEN EXISTS (SELECT 1 FROM sends f WHERE f.message = sends.message AND f.attempt = sends.attempt AND f.part = 'file'
+		AND f.state = 'observed' AND json_extract(f.seen, '$.sent') AND json_extract(f.seen, '$.error') IS NULL)
+	ELSE 1 END`
+
+// next is the oldest send that may begin, or nil.
+func (j *journal) next(ctx context.Context, now time.Time) (*send, error) {
+	list, err := j.querySends(ctx, ready+" ORDER BY seq, part LIMIT 1", now.UnixMilli())
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -170,46 +169,84 @@ func (j *journal) next(ctx context.Context) (*send, error) {
 
 // arm records that osascript is about to start, and everything needed to recognise
 // its row afterwards. Only when arm has returned without error may the child be
-// started: an attempt that is not waiting in the journal is errStale.
+// started: a send that is not waiting in the journal, or whose time has passed, is
+// errStale.
 func (j *journal) arm(ctx context.Context, s *send, mark chatdb.Mark, req applescript.Request, now time.Time) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, kind = ?, target = ?, mark_rowid = ?, mark_guid = ?, mark_file = ?, armed_at = ?, ended_at = 0, settle_at = 0
-			WHERE message = ? AND attempt = ? AND state = ?`, stateArmed, req.Kind, req.Target, mark.RowID, mark.GUID, mark.File, now.UnixMilli(), s.message, s.attempt, stateReceived)
+	return j.write(ctx, fault.RelayArm, func(ctx context.Context, tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, run = ?, via = ?, kind = ?, target = ?, mark_rowid = ?, mark_guid = ?, mark_file = ?,
+				armed_at = ?, ended_at = 0, settle_at = 0, fault = '', again = 0
+			WHERE message = ? AND part = ? AND attempt = ? AND state = ? AND run = ?
+				AND (? OR NOT EXISTS (SELECT 1 FROM orders WHERE orders.message = sends.message AND expires_at > 0 AND expires_at <= ?))`,
+			stateArmed, s.run+1, s.via, req.Kind, req.Target, mark.RowID, mark.GUID, mark.File, now.UnixMilli(),
+			s.message, s.part, s.attempt, stateReceived, s.run, s.second(), now.UnixMilli())
 		if err != nil {
 			return fmt.Errorf("arm a send: %w", err)
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return cmp.Or(err, errStale)
 		}
-		return addReport(ctx, tx, wire.Report{Kind: wire.Sending, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt})
+		s.run++
+		if s.second() {
+			return nil // the file has said so for both
+		}
+		return addReport(ctx, tx, wire.Report{Kind: wire.Sending, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt}, now)
 	})
 }
 
-// noSend records that an armed attempt had no effect.
-func (j *journal) noSend(ctx context.Context, s *send, fault wire.Fault, again, noChat bool, now time.Time) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ?, text = '', no_chat = max(no_chat, ?) WHERE message = ? AND attempt = ? AND state IN (?, ?)",
-			stateNoSend, noChat, s.message, s.attempt, stateArmed, stateReceived)
+// The tries at a text whose file is there already: they are this Mac's own business,
+// because another attempt would send the file again.
+const (
+	maxRuns    = 5
+	firstPause = time.Second // before the second run; it doubles with each
+)
+
+// noSend records that an armed or waiting send had no effect. With it goes what
+// follows it. Where the file of the message is out already, the text is tried again,
+// or the message has failed.
+func (j *journal) noSend(ctx context.Context, s *send, why wire.Fault, again, noChat bool, now time.Time) error {
+	data, err := json.Marshal(why)
+	if err != nil {
+		return err
+	}
+	state, retry := stateNoSend, int64(0)
+	if s.second() && again && s.run < maxRuns {
+		state, retry = stateReceived, now.Add(firstPause<<max(s.run-1, 0)).UnixMilli()
+	}
+	return j.write(ctx, fault.RelayNoSend, func(ctx context.Context, tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = CASE ? WHEN 'nosend' THEN '' ELSE text END, retry_at = ?, fault = ?, again = ?, no_chat = max(no_chat, ?)
+			WHERE message = ? AND part = ? AND attempt = ? AND state IN (?, ?)`,
+			state, state, retry, string(data), again, noChat, s.message, s.part, s.attempt, stateArmed, stateReceived)
 		if err != nil {
 			return fmt.Errorf("end a send: %w", err)
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		if n, err := res.RowsAffected(); err != nil || n == 0 || state == stateReceived {
 			return err // a row was bound meanwhile: the row is the truth
 		}
-		return addReport(ctx, tx, wire.Report{Kind: wire.NoSend, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, Fault: &fault, Again: again})
+		if s.second() {
+			return tell(ctx, tx, s.message, now)
+		}
+		if err := dropRest(ctx, tx, *s); err != nil {
+			return err
+		}
+		return addReport(ctx, tx, wire.Report{Kind: wire.NoSend, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, Fault: &why, Again: again}, now)
 	})
 }
 
 // handed records that osascript has ended and may have had its effect. Until
 // settle the row is awaited.
-func (j *journal) handed(ctx context.Context, s *send, fault wire.Fault, now, settle time.Time) error {
-	data, err := json.Marshal(fault)
+func (j *journal) handed(ctx context.Context, s *send, why wire.Fault, now, settle time.Time) error {
+	data, err := json.Marshal(why)
 	if err != nil {
 		return err
 	}
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE sends SET state = ?, ended_at = ?, settle_at = ?, fault = ? WHERE message = ? AND attempt = ? AND state = ?",
-			stateHanded, now.UnixMilli(), settle.UnixMilli(), string(data), s.message, s.attempt, stateArmed)
+	return j.write(ctx, fault.RelayHanded, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE sends SET state = ?, ended_at = ?, settle_at = ?, fault = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ?",
+			stateHanded, now.UnixMilli(), settle.UnixMilli(), string(data), s.message, s.part, s.attempt, stateArmed)
+		if err == nil {
+			// Of a row that was bound meanwhile it is still worth knowing when osascript ended.
+			_, err = tx.ExecContext(ctx, "UPDATE sends SET ended_at = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ? AND ended_at = 0",
+				now.UnixMilli(), s.message, s.part, s.attempt, stateObserved)
+		}
 		if err != nil {
 			return fmt.Errorf("end a send: %w", err)
 		}
@@ -219,14 +256,16 @@ func (j *journal) handed(ctx context.Context, s *send, fault wire.Fault, now, se
 
 // settle turns the sends whose window has passed into unknown and says how many.
 func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
-	due, err := j.querySends(ctx, "state = ? AND settle_at <= ? ORDER BY seq", stateHanded, now.UnixMilli())
+	// One that has ended in the future was given its window by a clock that was set back
+	// since, while no daemon saw it.
+	due, err := j.querySends(ctx, "state = ? AND (settle_at <= ? OR ended_at > ?) ORDER BY seq", stateHanded, now.UnixMilli(), now.Add(clockSlack).UnixMilli())
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
 	settled := 0
-	err = j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = j.write(ctx, fault.RelaySettle, func(ctx context.Context, tx *sql.Tx) error {
 		for _, s := range due {
-			res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ? WHERE message = ? AND attempt = ? AND state = ?", stateUnknown, s.message, s.attempt, stateHanded)
+			res, err := tx.ExecContext(ctx, "UPDATE sends SET state = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ?", stateUnknown, s.message, s.part, s.attempt, stateHanded)
 			if err != nil {
 				return fmt.Errorf("settle a send: %w", err)
 			}
@@ -238,7 +277,10 @@ func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
 				continue // a row was bound meanwhile
 			}
 			settled++
-			if err := addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, Fault: s.fault}); err != nil {
+			if err := dropRest(ctx, tx, s); err != nil {
+				return err
+			}
+			if err := tell(ctx, tx, s.message, now); err != nil {
 				return err
 			}
 		}
@@ -247,10 +289,15 @@ func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
 	return settled, err
 }
 
-// nextSettle is when the next settle window ends; zero when none is open.
-func (j *journal) nextSettle(ctx context.Context) (time.Time, error) {
+// nextDue is when time alone will change something: the next end of a settle window,
+// of an order's time, or of a pause before another try; zero when nothing waits.
+func (j *journal) nextDue(ctx context.Context, now time.Time) (time.Time, error) {
 	var ms sql.NullInt64
-	err := j.db.QueryRowContext(ctx, "SELECT MIN(settle_at) FROM sends WHERE state = ?", stateHanded).Scan(&ms)
+	err := j.db.QueryRowContext(ctx, `SELECT MIN(at) FROM (
+		SELECT MIN(settle_at) AS at FROM sends WHERE state = ?
+		UNION ALL SELECT MIN(expires_at) FROM sends JOIN orders USING (message) WHERE expires_at > 0 AND `+unbegun+`
+		UNION ALL SELECT MIN(retry_at) FROM sends WHERE state = ? AND retry_at > ?)`,
+		stateHanded, stateReceived, now.UnixMilli()).Scan(&ms)
 	return fromMS(ms.Int64), err
 }
 
@@ -262,7 +309,7 @@ func (j *journal) left(ctx context.Context) ([]send, error) {
 // unresolved are the sends whose row has not been seen, oldest first, as far back
 // as since.
 func (j *journal) unresolved(ctx context.Context, since time.Time) ([]send, error) {
-	return j.querySends(ctx, "state IN (?, ?, ?) AND armed_at >= ? ORDER BY armed_at, seq", stateArmed, stateHanded, stateUnknown, since.UnixMilli())
+	return j.querySends(ctx, "state IN (?, ?, ?) AND armed_at >= ? ORDER BY armed_at, seq, part", stateArmed, stateHanded, stateUnknown, since.UnixMilli())
 }
 
 // maxFollowed bounds the rows of our own sends whose receipts are awaited.
@@ -285,38 +332,6 @@ func (j *journal) bound(ctx context.Context, guid string) (bool, error) {
 // wroteTo tells whether a message was ever sent to that handle through the API.
 func (j *journal) wroteTo(ctx context.Context, handle string) (bool, error) {
 	var n int
-	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM sends WHERE handle = ? COLLATE NOCASE LIMIT 1)", handle).Scan(&n)
+	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM orders WHERE handle = ? COLLATE NOCASE LIMIT 1)", handle).Scan(&n)
 	return n > 0, err
-}
-
-// saveRow binds a row to a send, or notes how a bound row has changed, and reports
-// the changes.
-func saveRow(ctx context.Context, tx *sql.Tx, s send, m chatdb.Message, changes []chatdb.Change, seen chatdb.Seen, now time.Time) error {
-	state, err := json.Marshal(seen)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "UPDATE sends SET state = ?, guid = ?, rowid_ = ?, seen = ?, text = '' WHERE message = ?",
-		stateObserved, m.GUID, m.RowID, string(state), s.message)
-	if err != nil {
-		return fmt.Errorf("bind a row: %w", err)
-	}
-	for _, c := range changes {
-		r := changeReport(m, c, now)
-		r.Message, r.Attempt = s.message, s.attempt
-		if err := addReport(ctx, tx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func failureSentence(code int) string {
-	if code == 22 {
-		return "The recipient is not reachable by iMessage (error 22)."
-	}
-	if name := chatdb.ErrorName(code); name != "" {
-		return fmt.Sprintf("Messages could not send it: %s (error %d).", name, code)
-	}
-	return fmt.Sprintf("Messages could not send it (error %d).", code)
 }

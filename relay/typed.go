@@ -18,7 +18,7 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 		return err == nil, err
 	}
 	patient := now.Sub(first) < o.cfg.Grace
-	if patient && (m.Chat == nil || inFlightTo(sends, m, now)) {
+	if patient && (m.Chat == nil || inFlightTo(sends, m, now) || len(strays(sends, m, o.db.File())) > 0) {
 		return false, nil
 	}
 	if !m.HasBody && !m.HasAttachments || m.Handle == "" && m.Chat == nil {
@@ -40,14 +40,16 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 	if err != nil || !wanted {
 		return err == nil, err
 	}
-	in.Status, in.Media = status, nil // files of the owner's own stay on the Mac
+	in.Status = status
 	in.Sent = cmp.Or(in.Sent, now.UnixMilli())
 	r := wire.Report{Kind: wire.Typed, At: in.Sent, GUID: m.GUID, Service: m.Service, Inbound: in}
 	if m.Error != 0 {
 		r.Fault = &wire.Fault{Code: "messages_error", Number: m.Error, Text: failureSentence(m.Error)}
 	}
 	f.reports = append(f.reports, r)
+	f.fetch(m)
 	f.watch(m, now.Add(o.cfg.Observe))
+	o.heed(m, changes, now)
 	return true, nil
 }
 
@@ -66,6 +68,6 @@ func stateOf(changes []chatdb.Change) (s wire.Status) {
 // whatever Messages may make of its text.
 func inFlightTo(sends []send, m chatdb.Message, now time.Time) bool {
 	return slices.ContainsFunc(sends, func(s send) bool {
-		return s.state != stateUnknown && now.Sub(s.armedAt) < inFlight && sameHandle(s.handle, m.Handle)
+		return s.state != stateUnknown && now.Sub(s.armedAt) < inFlight && s.addressed(m)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"bluerelay/fault"
 )
 
 // Uploads are the part of the journal that says which files of inbound messages the
@@ -92,7 +94,7 @@ func (j *journal) saveUploads(ctx context.Context, list ...upload) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return j.write(ctx, fault.RelayUploadNote, func(ctx context.Context, tx *sql.Tx) error {
 		for _, u := range list {
 			_, err := tx.ExecContext(ctx, "UPDATE uploads SET state = ?, tries = ?, next_at = ? WHERE message = ? AND attachment = ?",
 				u.state, u.tries, u.nextAt.UnixMilli(), u.message, u.attachment)
@@ -106,7 +108,7 @@ func (j *journal) saveUploads(ctx context.Context, list ...upload) error {
 
 // hurryUploads makes everything that waits for another try due now.
 func (j *journal) hurryUploads(ctx context.Context, now time.Time) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return j.write(ctx, fault.RelayUploadNote, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE uploads SET next_at = ? WHERE state IN (?, ?) AND next_at > ?", now.UnixMilli(), uploadReady, uploadDropped, now.UnixMilli())
 		return err
 	})
@@ -114,7 +116,7 @@ func (j *journal) hurryUploads(ctx context.Context, now time.Time) error {
 
 // forgetUploads deletes files that came to an end and were announced before a time.
 func (j *journal) forgetUploads(ctx context.Context, before time.Time) error {
-	return j.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return j.write(ctx, fault.RelayPrune, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM uploads WHERE state IN (?, ?) AND created_at < ?", uploadStored, uploadFailed, before.UnixMilli())
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 
 func addUploads(t testing.TB, j *journal, at time.Time, ids ...fileID) {
 	t.Helper()
-	err := j.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+	err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error {
 		for _, id := range ids {
 			if err := addUpload(ctx, tx, id, at); err != nil {
 				return err
@@ -84,7 +84,7 @@ func TestUploadsInTheJournal(t *testing.T) {
 		}
 	}
 	for _, same := range []bool{true, false} {
-		if err := j.renew(ctx, same); err != nil {
+		if err := j.renew(ctx, same, noon); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(uploadsIn(t, j)); got != map[bool]int{true: 1, false: 0}[same] {

@@ -51,9 +51,7 @@ func (o *observer) judgeWatched(ctx context.Context, f *finding, w watchedRow, m
 		}
 		return err
 	}
-	if !w.own {
-		f.fetch(m) // files that have come after it was reported
-	}
+	f.fetch(m) // files that have come after it was reported
 	changes, seen := chatdb.Diff(w.seen, m)
 	if seen == w.seen {
 		return nil
@@ -113,7 +111,7 @@ func (o *observer) changed(ctx context.Context, now time.Time) ([]int64, map[int
 	var list []int64
 	for id, state := range states {
 		first, waiting := o.waiting[id]
-		if state != o.states[id] || waiting && now.Sub(first) >= o.cfg.Grace {
+		if state != o.states[id] || waiting && now.Sub(first) >= o.cfg.ghostAge() {
 			list = append(list, id)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"bluerelay/applescript"
 	"bluerelay/cli"
+	"bluerelay/fault"
 )
 
 // version is set when a release is built.
@@ -26,5 +27,8 @@ func main() {
 		Version: version,
 	}
 	root.AddCommand(pairCommand(), runCommand(), importCommand(), inspectCommand())
+	if fault.Built {
+		root.AddCommand(faultsCommand())
+	}
 	os.Exit(cli.Main(root, "BLUERELAY"))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bluerelay/cli"
+	"bluerelay/fault"
 	"bluerelay/launchd"
 	"bluerelay/relay"
 )
@@ -73,6 +74,7 @@ func runCommand() *cobra.Command {
 			if cfg.Exe, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
+			fault.Tune(&cfg)
 			r, err := relay.Open(cmd.Context(), cfg)
 			if err != nil {
 				return err

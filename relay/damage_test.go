@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// breakRow damages the pages of a long text in the file of chat.db and gives what
+// mends them.
+func (s *story) breakRow(text string) (mend func()) {
+	s.t.Helper()
+	s.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	// Not closed before the end: that would drop the locks of this process.
+	s.t.Cleanup(func() { f.Close() })
+	data, err := os.ReadFile(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	const page = 4096
+	pages := make(map[int64][]byte)
+	for at := page; at < len(data); at += page {
+		if bytes.Contains(data[at+4:at+4+2*len(text)], []byte(text)) {
+			pages[int64(at)] = bytes.Clone(data[at : at+4])
+		}
+	}
+	if len(pages) == 0 {
+		s.t.Fatal("the text is on no page of its own")
+	}
+	// A page of overflow begins with the number of the next.
+	write := func(at int64, b []byte) {
+		if _, err := f.WriteAt(b, at); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	for at := range pages {
+		write(at, []byte{0x7f, 0xff, 0xff, 0xff})
+	}
+	return func() {
+		for at, b := range pages {
+			write(at, b)
+		}
+	}
+}
+
+// A row on damaged pages is waited for as long as any other, and told if they are
+// whole again by then.
+func TestDamagedRowIsLookedAtAgain(t *testing.T) {
+	for name, mended := range map[string]bool{"mended": true, "lost": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			text := strings.Repeat("<BROKEN>", 3000)
+			s.message("G1", text, nil)
+			mend := s.breakRow("<BROKEN><BROKEN>")
+			s.message("G2", "whole", nil)
+			s.wants("received G2 whole")
+			if len(s.o.waiting) != 1 {
+				t.Fatalf("%d rows are waited for", len(s.o.waiting))
+			}
+			s.restart()
+			s.message("G3", "whole too", nil)
+			s.wants("received G3 whole too")
+			if mended {
+				mend()
+			} else {
+				s.impatient()
+			}
+			s.message("G4", "and on", nil)
+			if mended {
+				s.wants("received G1 "+text, "received G4 and on")
+			} else {
+				s.wants("received G4 and on")
+			}
+			if len(s.o.waiting) != 0 {
+				t.Errorf("%d rows are waited for", len(s.o.waiting))
+			}
+			mend()
+			s.message("G5", "the end", nil)
+			s.wants("received G5 the end")
+			s.restart()
+			s.wants()
+		})
+	}
+}
+
+func TestGapsGrow(t *testing.T) {
+	first := time.Now()
+	at := again(first, 30*time.Second)
+	if len(at) != 5 || !at[0].Equal(first.Add(30*time.Second)) || at[4].Sub(first) > 2*time.Second {
+		t.Errorf("%v after %v", at, first)
+	}
+	if at := again(first, time.Nanosecond); len(at) != 1 {
+		t.Errorf("%v", at)
+	}
+}

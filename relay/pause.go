@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"bluerelay/applescript"
+	"bluerelay/wire"
+)
+
+const (
+	// maxPause bounds the pause between two looks at a Messages that does not answer.
+	maxPause = time.Minute
+	// noScreen is for a Messages that does not run although it was launched.
+	noScreen = "Messages cannot be started: log in at the Mac's screen as the user that bluerelay runs as, open Messages and sign in; if that does not help, restart the Mac."
+)
+
+// pauseFor stops the queue where a person or time has to help first. The first look
+// comes at once, later ones after a pause that doubles.
+func (s *sender) pauseFor(o applescript.Outcome) {
+	p, ok := problemOf(o.Reason)
+	if !ok {
+		return
+	}
+	s.down = o.Reason == applescript.NotRunning
+	reason := o.Sentence()
+	if s.down && s.launched {
+		reason = noScreen
+	}
+	s.tell(p, reason)
+	s.resume = time.Now()
+	if s.trouble > 0 {
+		s.resume = s.resume.Add(s.pause(p))
+	}
+	s.trouble++
+}
+
+// pause is how long to wait before the next look. Where only a person can help, looks
+// are rarer: each is one more question of macOS to whoever is at the screen.
+func (s *sender) pause(p wire.Problem) time.Duration {
+	most := maxPause
+	if p == wire.ProblemAutomation {
+		most = s.cfg.Reprobe
+	}
+	return min(s.cfg.Retry<<min(s.trouble-1, 10), most)
+}
+
+func problemOf(r applescript.Reason) (wire.Problem, bool) {
+	switch r {
+	case applescript.Denied, applescript.Prompt:
+		return wire.ProblemAutomation, true
+	case applescript.NotRunning, applescript.TimedOut, applescript.Environment:
+		return wire.ProblemMessages, true
+	case applescript.CannotStart:
+		return wire.ProblemOsascript, true
+	case applescript.DiskTrouble:
+		return wire.ProblemDisk, true
+	}
+	return "", false
+}
+
+// probe asks Messages a harmless question, and launches it first where it does not run;
+// an answer lets the queue go on.
+func (s *sender) probe(ctx context.Context) (bool, error) {
+	if s.down && s.script.Open != "" {
+		s.launched = true
+		if err := s.script.Launch(ctx); err != nil {
+			s.log.Warn("messages.not_launched", "error", err.Error())
+		} else {
+			s.log.Info("messages.launched")
+		}
+	}
+	o := s.script.Probe(ctx)
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	if o.Effect == applescript.NoEffect {
+		if _, known := problemOf(o.Reason); !known {
+			// Whatever it is, Messages does not answer a harmless question.
+			o.Reason = applescript.NotRunning
+		}
+		s.pauseFor(o)
+		return false, nil
+	}
+	s.resume, s.down, s.launched = time.Time{}, false, false
+	s.tell("", "")
+	s.log.Info("send.resumed")
+	return true, nil
+}
+
+// tell makes p the one thing that stands in the way of sending; "" for nothing.
+func (s *sender) tell(p wire.Problem, reason string) {
+	for _, other := range []wire.Problem{wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemOsascript, wire.ProblemDisk} {
+		if other != p {
+			s.health.set(other, "")
+		}
+	}
+	if p != "" && s.health.set(p, reason) {
+		s.log.Warn("send.paused", "problem", string(p), "do", reason)
+	}
+}
