@@ -130,9 +130,12 @@ func deadline(o wire.Send, now time.Time) int64 {
 	return now.UnixMilli() + max(o.ExpiresIn, 0)
 }
 
+// addParts writes the parts of an attempt. Their runs are counted on from those of the
+// former attempt, whose files are still there.
 func addParts(ctx context.Context, tx *sql.Tx, o wire.Send) error {
 	add := func(part, text string) error {
-		_, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO sends (message, part, attempt, state, text) VALUES (?, ?, ?, ?, ?)", o.Message, part, o.Attempt, stateReceived, text)
+		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO sends (message, part, attempt, state, text, run)
+			VALUES (?1, ?2, ?3, ?4, ?5, (SELECT COALESCE(MAX(run), 0) FROM sends WHERE message = ?1 AND part = ?2))`, o.Message, part, o.Attempt, stateReceived, text)
 		return err
 	}
 	if o.File != nil {

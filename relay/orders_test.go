@@ -237,6 +237,9 @@ func TestFallback(t *testing.T) {
 	if err := j.arm(t.Context(), s, chatdb.Mark{RowID: 20}, participant, noon); err != nil {
 		t.Fatal(err)
 	}
+	if first := partAt(t, j, "msg_1", 1); s.run <= first.run {
+		t.Errorf("run %d would find the files of run %d, and take them for its own", s.run, first.run)
+	}
 	second := ownRow("G-2", 21, alice, "a", noon)
 	second.Sent, second.Service = true, "SMS"
 	if err := saveNow(t, j, *s, second); err != nil {
