@@ -29,6 +29,7 @@ func BenchmarkLook(b *testing.B) {
 		{"nothing-new", 0, "UPDATE chat SET last_read_message_timestamp = last_read_message_timestamp + 1 WHERE ROWID = 7"},
 		{"receipt", 1, receipt},
 		{"receipt-of-100", 100, receipt},
+		{"receipt-of-2000", 2000, receipt},
 		{"message", 0, "INSERT INTO message (guid, text, handle_id, service, date, is_finished) VALUES (hex(randomblob(16)), 'hello', 7, 'iMessage', 800000000000000000, 1)"},
 	} {
 		for _, size := range sizes {

@@ -14,6 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// selectNew is the one statement of the floors: a message and its chat.
+const selectNew = `SELECT m.ROWID, m.guid, m.text, m.attributedBody, m.handle_id, m.date, cm.chat_id
+	FROM chat_message_join cm JOIN message m ON m.ROWID = cm.message_id WHERE cm.message_id > ? ORDER BY cm.message_id`
+
 // readFloor is the least that a reader must do: one prepared SELECT after each event
 // of the folder. The event of a commit comes before the commit can be seen, so that
 // it looks again for a moment. It decodes nothing, follows nothing and would not
@@ -24,8 +28,7 @@ func readFloor(ctx context.Context, path string, messages int, ready func(), got
 		return err
 	}
 	defer conn.Close()
-	stmt, err := conn.(*sqlite3.SQLiteConn).PrepareContext(ctx,
-		"SELECT m.ROWID, m.guid, m.text, m.attributedBody, m.handle_id, m.date, cm.chat_id FROM chat_message_join cm JOIN message m ON m.ROWID = cm.message_id WHERE cm.message_id > ? ORDER BY cm.message_id")
+	stmt, err := conn.(*sqlite3.SQLiteConn).PrepareContext(ctx, selectNew)
 	if err != nil {
 		return err
 	}

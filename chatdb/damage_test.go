@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"bluerelay/chatdb"
 )
 
 // A row on a damaged page is named and passed by; the others come as ever.
@@ -45,8 +47,8 @@ func TestDamagedPages(t *testing.T) {
 		}
 	}
 	states, err := db.States(t.Context(), []int64{20, 21, 22})
-	if err != nil || len(states) != 2 {
-		t.Errorf("%d states, %v", len(states), err)
+	if err != nil || len(states) != 3 || states[21] == states[20] || states[21] == states[22] || states[21] == (chatdb.State{}) {
+		t.Errorf("%+v, %v", states, err) // ROWID 21 is m-20
 	}
 	rows, err := db.Rows(t.Context(), []int64{20, 21, 22})
 	if err != nil || len(rows) != 3 || rows[1].Damage == nil || rows[0].Damage != nil {

@@ -42,6 +42,7 @@ type DB struct {
 	gate    chan struct{} // held while the session is used; a mutex that ctx can leave
 	session *session      // nil after Close, and while a new connection could not be made
 	opened  int64         // counts the sessions, so that a data version is never compared across two
+	checked time.Time     // when renew last looked at the files of the session
 	closed  bool
 }
 
@@ -167,6 +168,14 @@ func (db *DB) Replaced() (bool, error) {
 // read runs fn in one short read transaction, again while the database is
 // locked; fn must start from nothing each time.
 func (db *DB) read(ctx context.Context, op string, fn func(*session) error) error {
+	return db.readOnce(ctx, op, func(s *session) error {
+		return s.snapshot(ctx, func() error { return fn(s) })
+	})
+}
+
+// readOnce is read without a transaction, for what one statement does: that is a
+// snapshot by itself.
+func (db *DB) readOnce(ctx context.Context, op string, fn func(*session) error) error {
 	leave, err := db.enter(ctx)
 	if err != nil {
 		return wrapError(op, db.path, err)
@@ -176,16 +185,20 @@ func (db *DB) read(ctx context.Context, op string, fn func(*session) error) erro
 		if err := db.renew(ctx); err != nil {
 			return err
 		}
-		return db.session.snapshot(ctx, func() error { return fn(db.session) })
+		return fn(db.session)
 	}))
 }
 
 // enter waits for its turn on the connection.
 func (db *DB) enter(ctx context.Context) (leave func(), err error) {
 	select {
-	case db.gate <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case db.gate <- struct{}{}: // free, as nearly always
+	default:
+		select {
+		case db.gate <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if db.closed {
 		<-db.gate
@@ -194,17 +207,25 @@ func (db *DB) enter(ctx context.Context) (leave func(), err error) {
 	return func() { <-db.gate }, nil
 }
 
+// fresh is how long a look at the files of a session holds: on the way of a message
+// several reads follow at once on the look that found it.
+const fresh = time.Millisecond
+
 // renew connects again where the connection is bound to a -wal or -shm that
 // has been replaced, or where the last attempt to do so failed. SQLite shares
 // the -shm among the connections that a process has to one file, so the old
 // connection goes first.
 func (db *DB) renew(ctx context.Context) error {
 	if db.session != nil {
+		if time.Since(db.checked) < fresh {
+			return nil
+		}
 		now, err := statSidecars(db.real)
 		if err != nil {
 			return err
 		}
 		if !db.session.wal.renewed(now) {
+			db.checked = time.Now()
 			return nil
 		}
 		// It only ever read: there is nothing that its end could lose.

@@ -1,6 +1,8 @@
 package chatdb
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -196,26 +198,30 @@ func (m *Message) readBody(text string, attributed []byte) {
 	}
 }
 
-// join adds a chat, which come oldest first.
+// join adds a chat; the oldest one is Chat.
 func (m *Message) join(c *Chat) {
 	if m.Chat == nil {
 		m.Chat = c
 		return
 	}
+	if m.Chat.RowID == c.RowID || slices.Contains(m.Chats, c) {
+		return
+	}
+	if c.RowID < m.Chat.RowID {
+		m.Chat, c = c, m.Chat
+	}
 	m.Chats = append(m.Chats, c)
+	slices.SortFunc(m.Chats, func(a, b *Chat) int { return cmp.Compare(a.RowID, b.RowID) })
 }
 
-// chatOf and attachmentOf read the columns from first on.
-func chatOf(r row, first int) *Chat {
-	r = r[first:]
+func chatOf(r row) *Chat {
 	return &Chat{
 		RowID: r.int(0), GUID: r.text(1), Identifier: r.text(2), Service: r.text(3),
 		RoomName: r.text(4), DisplayName: r.text(5), Style: int(r.int(6)), Filtered: r.flag(7) || r.flag(8),
 	}
 }
 
-func attachmentOf(r row, first int) Attachment {
-	r = r[first:]
+func attachmentOf(r row) Attachment {
 	return Attachment{
 		RowID: r.int(0), GUID: r.text(1), Filename: r.text(2), UTI: r.text(3), MIME: r.text(4), TransferName: r.text(5),
 		TransferState: int(r.int(6)), TotalBytes: r.int(7), Outgoing: r.flag(8), Hidden: r.flag(9), Sticker: r.flag(10),

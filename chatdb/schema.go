@@ -41,7 +41,9 @@ func probeSchema(ctx context.Context, s *session) (schema, error) {
 type query int
 
 const (
-	queryDataVersion query = iota
+	queryBegin query = iota
+	queryEnd
+	queryDataVersion
 	queryIdentity
 	querySequence
 	queryNewest
@@ -49,15 +51,15 @@ const (
 	queryFirstSince
 	queryAfter
 	queryBefore
-	queryRows
-	queryGUIDs
+	queryRow
+	queryGUID
 	queryDated
 	queryStates
 	queryOwnSince
-	queryChats
+	queryChatGUID
 	queryTrash
 	queryAttachments
-	queryAttachmentGUIDs
+	queryAttachment
 	queryDirectChats
 	queryCount
 )
@@ -77,11 +79,6 @@ var (
 		"m.message_summary_info", "m.date_retracted", "m.part_count",
 		"m.filter_action", "m.date_recovered", "m.expressive_send_style_id",
 	}
-	stateColumns = [...]string{
-		"m.ROWID", "m.guid", "m.service", "m.is_from_me", "m.is_sent", "m.is_delivered", "m.is_read", "m.error", "m.was_downgraded",
-		"m.date_delivered", "m.date_read", "m.date_edited", "m.date_retracted", "m.is_empty", "m.part_count",
-		"m.cache_has_attachments", "m.schedule_type", "m.is_pending_satellite_send",
-	}
 	chatColumns = [...]string{
 		"c.ROWID", "c.guid", "c.chat_identifier", "c.service_name", "c.room_name", "c.display_name", "c.style", "c.is_filtered", "c.is_blackholed",
 	}
@@ -91,11 +88,10 @@ var (
 	}
 )
 
-// queries writes the statements for this schema. json_each carries a list of
-// any length in one argument, so that each statement is prepared once; CROSS
-// JOIN keeps that list the outer loop and every table behind it a look-up by
-// key. The plus before a limit hides it from the planner, which would otherwise
-// prepare the statement anew in each call to look at the value.
+// queries writes the statements for this schema. All that run on the way of a message
+// look up by key: CROSS JOIN keeps SQLite from turning a join round. The plus before a
+// limit hides it from the planner, which would otherwise prepare the statement anew in
+// each call to look at the value.
 func (has schema) queries() (sql [queryCount]string, err error) {
 	for _, table := range tables[:requiredTables] {
 		if has[table] == nil {
@@ -105,12 +101,8 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	if !has["message"]["guid"] {
 		return sql, &Error{Kind: ErrNotMessages, Err: fmt.Errorf("table message has no column guid")}
 	}
-
-	message := "SELECT " + has.columns(messageColumns[:])
-	handle := " LEFT JOIN handle h ON h.ROWID = m.handle_id"
-	if has["message"]["other_handle"] {
-		handle += " LEFT JOIN handle o ON o.ROWID = m.other_handle"
-	}
+	sql[queryBegin] = "BEGIN"
+	sql[queryEnd] = "ROLLBACK"
 	sql[queryDataVersion] = "PRAGMA data_version"
 	sql[querySequence] = "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
 	sql[queryNewest] = "SELECT ROWID, guid FROM message ORDER BY ROWID DESC LIMIT 1"
@@ -118,31 +110,44 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	// would walk all rows, with their bodies, from the oldest on.
 	sql[queryFirstSince] = "SELECT COALESCE((SELECT MIN(+ROWID) FROM message WHERE date >= ?1), (SELECT MAX(ROWID) + 1 FROM message), 1)"
 	sql[queryGUIDAt] = "SELECT guid FROM message WHERE ROWID = ?1"
-	sql[queryAfter] = message + " FROM message m" + handle + " WHERE m.ROWID > ?1 ORDER BY m.ROWID LIMIT +?2"
-	sql[queryBefore] = message + " FROM message m" + handle + " WHERE m.ROWID < ?1 ORDER BY m.ROWID DESC LIMIT +?2"
-	sql[queryDated] = message + " FROM message m" + handle + " WHERE m.date = ?1 ORDER BY m.ROWID LIMIT +?2"
-	sql[queryStates] = has.states()
-	sql[queryRows] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value" + handle + " ORDER BY m.ROWID"
-	sql[queryGUIDs] = message + " FROM json_each(?1) j CROSS JOIN message m ON m.guid = j.value" + handle + " ORDER BY m.ROWID"
-	sql[queryOwnSince] = message + " FROM message m" + handle + " WHERE m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID LIMIT +?2"
-
-	chat := "SELECT j.value, " + has.columns(chatColumns[:]) + " FROM json_each(?1) j"
-	sql[queryChats] = chat + " CROSS JOIN chat_message_join cm ON cm.message_id = j.value CROSS JOIN chat c ON c.ROWID = cm.chat_id ORDER BY c.ROWID"
-	if has["chat_recoverable_message_join"] != nil {
-		sql[queryTrash] = chat + " CROSS JOIN chat_recoverable_message_join cm ON cm.message_id = j.value CROSS JOIN chat c ON c.ROWID = cm.chat_id ORDER BY c.ROWID"
-	}
-	if has["attachment"] != nil {
-		columns := has.columns(attachmentColumns[:])
-		sql[queryAttachmentGUIDs] = "SELECT j.value, " + columns + " FROM json_each(?1) j CROSS JOIN attachment a ON a.guid = j.value"
-		if has["message_attachment_join"] != nil {
-			sql[queryAttachments] = "SELECT j.value, " + columns + " FROM json_each(?1) j CROSS JOIN message_attachment_join ma ON ma.message_id = j.value CROSS JOIN attachment a ON a.ROWID = ma.attachment_id ORDER BY a.ROWID"
-		}
-	}
 	if has["_SqliteDatabaseProperties"] != nil {
 		sql[queryIdentity] = "SELECT value FROM _SqliteDatabaseProperties WHERE key = '_UniqueIdentifier'"
 	}
+
+	sql[queryAfter] = has.messages("SELECT ROWID AS id FROM message WHERE ROWID > ?1 ORDER BY ROWID LIMIT +?2")
+	sql[queryBefore] = has.messages("SELECT ROWID AS id FROM message WHERE ROWID < ?1 ORDER BY ROWID DESC LIMIT +?2")
+	sql[queryDated] = has.messages("SELECT ROWID AS id FROM message WHERE date = ?1 ORDER BY ROWID LIMIT +?2")
+	sql[queryOwnSince] = has.messages("SELECT ROWID AS id FROM message WHERE date >= ?1 AND is_from_me = 1 ORDER BY date, ROWID LIMIT +?2")
+	sql[queryRow] = has.messages("SELECT ?1 AS id")
+	sql[queryGUID] = has.messages("SELECT ROWID AS id FROM message WHERE guid = ?1")
+	sql[queryStates] = has.states()
+
+	sql[queryChatGUID] = "SELECT " + has.columns(chatColumns[:]) + " FROM chat c WHERE c.guid = ?1"
+	if has["chat_recoverable_message_join"] != nil {
+		sql[queryTrash] = "SELECT " + has.columns(chatColumns[:]) + " FROM chat_recoverable_message_join cm CROSS JOIN chat c ON c.ROWID = cm.chat_id WHERE cm.message_id = ?1"
+	}
+	if has["attachment"] != nil {
+		attachment := "SELECT " + has.columns(attachmentColumns[:]) + " FROM "
+		sql[queryAttachment] = attachment + "attachment a WHERE a.guid = ?1"
+		if has["message_attachment_join"] != nil {
+			sql[queryAttachments] = attachment + "message_attachment_join ma CROSS JOIN attachment a ON a.ROWID = ma.attachment_id WHERE ma.message_id = ?1 ORDER BY a.ROWID"
+		}
+	}
 	sql[queryDirectChats] = has.directChats()
 	return sql, nil
+}
+
+// messages selects the messages that another statement names, in its order, with
+// their handles and chats: one row for each chat, and one where there is none. So most
+// messages take one statement, which is a snapshot by itself.
+func (has schema) messages(named string) string {
+	sql := "SELECT " + has.columns(messageColumns[:]) + ", " + has.columns(chatColumns[:]) +
+		" FROM (" + named + ") k CROSS JOIN message m ON m.ROWID = k.id" +
+		" LEFT JOIN handle h ON h.ROWID = m.handle_id"
+	if has.others() {
+		sql += " LEFT JOIN handle o ON o.ROWID = m.other_handle AND m.item_type != 0"
+	}
+	return sql + " LEFT JOIN chat_message_join cm ON cm.message_id = m.ROWID LEFT JOIN chat c ON c.ROWID = cm.chat_id"
 }
 
 // directChats finds chats through the handle and by their own identifier: a
@@ -165,14 +170,6 @@ func (has schema) directChats() string {
 		" ORDER BY " + has.column("m.date") + " DESC, m.ROWID DESC, c.ROWID DESC"
 }
 
-// states reads of a row what a later change moves, and nothing that is long: of the
-// body only its length, which SQLite knows without reading it.
-func (has schema) states() string {
-	return "SELECT " + has.columns(stateColumns[:]) + ", length(" + has.column("m.attributedBody") + "), length(" + has.column("m.text") + ")" +
-		", (SELECT count(*) FROM chat_message_join cm WHERE cm.message_id = m.ROWID)" +
-		" FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value"
-}
-
 func (has schema) columns(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -181,15 +178,24 @@ func (has schema) columns(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// column gives NULL for a column that this schema lacks. ROWID is always there.
+// others tells whether the events of a group name another person. On messages the
+// column holds 0, which is not worth a look.
+func (has schema) others() bool {
+	return has["message"]["other_handle"] && has["message"]["item_type"]
+}
+
+// null is what a missing column reads as.
+const null = "NULL"
+
+// column gives null for a column that this schema lacks. ROWID is always there.
 func (has schema) column(name string) string {
 	table := map[string]string{"m": "message", "c": "chat", "a": "attachment", "h": "handle", "o": "handle"}
 	alias, column, _ := strings.Cut(name, ".")
-	if alias == "o" && !has["message"]["other_handle"] {
-		return "NULL"
+	if alias == "o" && !has.others() {
+		return null
 	}
 	if column == "ROWID" || has[table[alias]][column] {
 		return name
 	}
-	return "NULL"
+	return null
 }

@@ -33,12 +33,12 @@ const busyTimeout = 250 * time.Millisecond
 // arrive as plain driver values, which is what a reader wants that must accept
 // any type in any column.
 type session struct {
-	conn  *sqlite3.SQLiteConn
-	sql   [queryCount]string
-	stmts [queryCount]*sqlite3.SQLiteStmt
-	width [queryCount]int // columns of a row; asking again costs their names each time
-	has   schema
-	wal   sidecars
+	conn   *sqlite3.SQLiteConn
+	sql    [queryCount]string
+	stmts  [queryCount]*sqlite3.SQLiteStmt
+	values [queryCount]row // room for a row of each
+	has    schema
+	wal    sidecars
 }
 
 // openSession connects, probes the schema, and notes which -wal and -shm files
@@ -65,10 +65,11 @@ func openSession(ctx context.Context, path string) (*session, error) {
 }
 
 // dataSource never says immutable: that would hide every row which is still in
-// the write-ahead log, for hours or days.
+// the write-ahead log, for hours or days. It asks for no mutex because a session's
+// owner serialises its calls already.
 func dataSource(path string) string {
 	u := url.URL{Scheme: "file", Path: path}
-	u.RawQuery = "mode=ro&_query_only=1&_busy_timeout=" + strconv.FormatInt(busyTimeout.Milliseconds(), 10)
+	u.RawQuery = "mode=ro&_query_only=1&_mutex=no&_busy_timeout=" + strconv.FormatInt(busyTimeout.Milliseconds(), 10)
 	return u.String()
 }
 
@@ -85,40 +86,51 @@ func (s *session) close() error {
 // snapshot runs fn inside one read transaction, so that a message and its
 // joins are seen at the same instant.
 func (s *session) snapshot(ctx context.Context, fn func() error) error {
-	// Neither of the two can wait, and the end must come even where ctx ended:
-	// a forgotten transaction would keep Messages from ever checkpointing.
-	always := context.WithoutCancel(ctx)
-	if _, err := s.conn.ExecContext(always, "BEGIN", nil); err != nil {
+	if err := s.query(ctx, queryBegin, nil, nil); err != nil {
 		return err
 	}
 	err := fn()
-	if _, endErr := s.conn.ExecContext(always, "ROLLBACK", nil); err == nil {
+	// The end must come even where ctx has ended: a forgotten transaction would keep
+	// Messages from ever checkpointing.
+	if endErr := s.query(context.WithoutCancel(ctx), queryEnd, nil, nil); err == nil {
 		err = endErr
 	}
 	return err
 }
 
 // query runs one of the prepared statements and hands each row to fn, valid
-// only during the call.
+// only during the call. ctx is looked at between rows: a single step is short, and
+// to be ready to interrupt it would cost the driver more than most of them.
 func (s *session) query(ctx context.Context, q query, args []driver.NamedValue, fn func(row)) error {
 	if s.sql[q] == "" {
 		return nil // this schema has no such table
 	}
-	if s.stmts[q] == nil {
-		stmt, err := s.conn.PrepareContext(ctx, s.sql[q])
-		if err != nil {
-			return fmt.Errorf("prepare statement: %w", err)
-		}
-		s.stmts[q] = stmt.(*sqlite3.SQLiteStmt)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	rows, err := s.stmts[q].QueryContext(ctx, args)
+	if err := s.prepare(ctx, q); err != nil {
+		return err
+	}
+	rows, err := s.stmts[q].QueryContext(context.WithoutCancel(ctx), args)
 	if err != nil {
 		return err
 	}
-	if s.width[q] == 0 {
-		s.width[q] = len(rows.Columns())
+	if s.values[q] == nil {
+		s.values[q] = make(row, len(rows.Columns()))
 	}
-	return eachRow(rows, s.width[q], fn)
+	return eachRow(ctx, rows, s.values[q], fn)
+}
+
+func (s *session) prepare(ctx context.Context, q query) error {
+	if s.stmts[q] != nil {
+		return nil
+	}
+	stmt, err := s.conn.PrepareContext(ctx, s.sql[q])
+	if err != nil {
+		return fmt.Errorf("prepare statement: %w", err)
+	}
+	s.stmts[q] = stmt.(*sqlite3.SQLiteStmt)
+	return nil
 }
 
 // text runs a statement that is used once.
@@ -127,18 +139,19 @@ func (s *session) text(ctx context.Context, sql string, fn func(row)) error {
 	if err != nil {
 		return err
 	}
-	return eachRow(rows, len(rows.Columns()), fn)
+	return eachRow(ctx, rows, make(row, len(rows.Columns())), fn)
 }
 
-func eachRow(rows driver.Rows, width int, fn func(row)) (err error) {
+// eachRow reads into values, which hold nothing any more when it returns.
+func eachRow(ctx context.Context, rows driver.Rows, values row, fn func(row)) (err error) {
 	// Close resets the statement and so repeats the error of the last step;
 	// it has something new to say only where there was none.
 	defer func() {
 		if closeErr := rows.Close(); err == nil {
 			err = closeErr
 		}
+		clear(values)
 	}()
-	values := make(row, width)
 	for {
 		err := rows.Next(values)
 		if errors.Is(err, io.EOF) {
@@ -148,14 +161,29 @@ func eachRow(rows driver.Rows, width int, fn func(row)) (err error) {
 			return err
 		}
 		fn(values)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
 }
 
 // dataVersion changes whenever another connection has committed, or has
-// checkpointed. It says nothing across two sessions.
+// checkpointed. It says nothing across two sessions. Much hangs on its speed: it
+// takes the one row without asking whether there is another.
 func (s *session) dataVersion(ctx context.Context) (version int64, err error) {
-	err = s.query(ctx, queryDataVersion, nil, func(r row) { version = r.int(0) })
-	return version, err
+	if err := s.prepare(ctx, queryDataVersion); err != nil {
+		return 0, err
+	}
+	rows, err := s.stmts[queryDataVersion].QueryContext(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return 0, err
+	}
+	var one [1]driver.Value
+	err = rows.Next(one[:])
+	if closeErr := rows.Close(); err == nil {
+		err = closeErr
+	}
+	return row(one[:]).int(0), err
 }
 
 // args numbers the values of a statement.

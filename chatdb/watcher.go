@@ -17,10 +17,6 @@ import (
 // no interval. A look costs some microseconds.
 const DefaultNet = 2 * time.Second
 
-// eventBuffer holds file events while nobody waits, so that the kernel's queue
-// is emptied.
-const eventBuffer = 64
-
 // Event is why Wait returned.
 type Event int
 
@@ -104,7 +100,9 @@ func NewWatcher(db *DB, net time.Duration, log *slog.Logger) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.files, err = fsnotify.NewBufferedWatcher(eventBuffer); err != nil {
+	// No buffer: what is not taken stays with the kernel, which makes one event of
+	// the many writes of a commit.
+	if w.files, err = fsnotify.NewWatcher(); err != nil {
 		w.files = nil
 		w.log.Warn("chatdb.watch.deaf", "err", err, "net", w.net)
 		return w, nil
@@ -166,10 +164,7 @@ func (w *Watcher) Wait(ctx context.Context) (Event, error) {
 		if err := w.ended(ctx); err != nil {
 			return 0, err
 		}
-		event, err := w.look(ctx)
-		if event == 0 && err == nil && w.wal {
-			event, err = w.stare(ctx)
-		}
+		event, err := w.find(ctx)
 		if event != 0 || err != nil {
 			w.pauses, w.wal = afterChange, false
 			return event, err
@@ -179,6 +174,15 @@ func (w *Watcher) Wait(ctx context.Context) (Event, error) {
 			return 0, err
 		}
 	}
+}
+
+// find looks at the database; after an event of the log first, and for a while, at
+// nothing but what a commit changes.
+func (w *Watcher) find(ctx context.Context) (Event, error) {
+	if w.wal && w.stare(ctx) {
+		return Changed, nil
+	}
+	return w.look(ctx)
 }
 
 func (w *Watcher) ended(ctx context.Context) error {
@@ -203,20 +207,21 @@ func (w *Watcher) pause() time.Duration {
 	return w.net
 }
 
-// stare looks again and again for a moment, at nothing but the data version.
-func (w *Watcher) stare(ctx context.Context) (Event, error) {
+// stare looks again and again for a moment, at nothing but the data version. What it
+// cannot tell, the next look does.
+func (w *Watcher) stare(ctx context.Context) bool {
 	for began := time.Now(); time.Since(began) < eager; {
-		now, err := w.db.glance(ctx)
+		now, err := w.db.glance(ctx, w.seen)
 		if err != nil || now.session == 0 {
-			return 0, nil // the next look knows what to do
+			return false
 		}
 		if now != w.seen {
 			w.seen = now
-			return Changed, nil
+			return true
 		}
 		runtime.Gosched() // events must get through on a machine with one core
 	}
-	return 0, nil
+	return false
 }
 
 // look compares the database with what was seen last.
@@ -267,8 +272,10 @@ func (db *DB) version(ctx context.Context) (v version, err error) {
 	return v, wrapError("look at", db.path, err)
 }
 
-// glance is version for the connection as it is, and zero where there is none.
-func (db *DB) glance(ctx context.Context) (v version, err error) {
+// glance is version for the connection as it is, and zero where there is none. A
+// version that differs from seen proves that the connection hears of commits, so that
+// the next read need not look at its files.
+func (db *DB) glance(ctx context.Context, seen version) (v version, err error) {
 	leave, err := db.enter(ctx)
 	if err != nil {
 		return v, err
@@ -278,7 +285,9 @@ func (db *DB) glance(ctx context.Context) (v version, err error) {
 		return v, nil
 	}
 	v.session = db.opened
-	v.data, err = db.session.dataVersion(ctx)
+	if v.data, err = db.session.dataVersion(ctx); err == nil && v != seen {
+		db.checked = time.Now()
+	}
 	return v, err
 }
 
@@ -322,6 +331,7 @@ func (w *Watcher) drain() (any bool) {
 				return any
 			}
 			any = w.concerns(event) || any
+			runtime.Gosched() // whoever gave it may have another one
 			continue
 		default:
 		}
