@@ -123,7 +123,7 @@ func (c LineChange) check() error {
 	}
 	if c.Pace != nil {
 		if _, err := parsePace(*c.Pace); err != nil {
-			return Invalid("pace", "The pace must be off or a number of messages a second, such as 1 or 0.5.")
+			return Invalid("pace", "The pace must be off or a number of messages a second from 0.000012 to 1000, such as 1 or 0.5.")
 		}
 	}
 	if c.Burst != nil && (*c.Burst < 0 || *c.Burst > maxBurst) {

@@ -15,6 +15,7 @@ const (
 	macRate             = 1.0
 	defaultBurst        = 5
 	macNewConversations = 50
+	minRate             = 1.0 / (24 * 60 * 60) // one a day: the time that a burst stands for must fit a time.Duration
 	maxBurst            = 1000
 	maxNewConversations = 100_000
 )
@@ -91,7 +92,7 @@ func parsePace(s string) (float64, error) {
 		return 0, nil
 	}
 	rate, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(rate > 0 && rate <= 1000) {
+	if err != nil || !(rate >= minRate && rate <= 1000) {
 		return 0, fmt.Errorf("%q is no pace", s)
 	}
 	return rate, nil

@@ -30,7 +30,7 @@ func TestPaceOfALine(t *testing.T) {
 			t.Errorf("%+v on %s: %+v", c.line, c.os, got)
 		}
 	}
-	for _, bad := range []string{"0", "-1", "1001", "NaN", "Inf", "-Inf", "on", " 1", "1/s", "٣"} {
+	for _, bad := range []string{"0", "-1", "1001", "NaN", "Inf", "-Inf", "on", " 1", "1/s", "٣", "0.00001", "1e-10", "1e-300"} {
 		if rate, err := parsePace(bad); err == nil {
 			t.Errorf("%q is %v a second", bad, rate)
 		}

@@ -29,20 +29,20 @@ func (s *Service) Resend(ctx context.Context, p Principal, id string, how Resend
 		if err != nil {
 			return Outgoing{}, err
 		}
-		earlier, err := tx.Resends(tx.Context(), p.Account.ID, id)
+		others, err := tx.Resends(tx.Context(), p.Account.ID, id)
 		if err != nil {
 			return Outgoing{}, err
 		}
-		if err := resendable(m, earlier, how.AcceptDuplicateRisk); err != nil {
+		if err := resendable(m, others, how.AcceptDuplicateRisk); err != nil {
 			return Outgoing{}, err
 		}
 		return again(m, how), nil
 	})
 }
 
-// resendable tells why a message cannot be sent again, if so. earlier are the messages
-// by which it was sent again before.
-func resendable(m store.Message, earlier []store.Message, accepted bool) error {
+// resendable tells why a message cannot be sent again, if so. others are those that it
+// repeats, and those by which it or they were sent again before.
+func resendable(m store.Message, others []store.Message, accepted bool) error {
 	if m.Direction != store.Outbound || m.Origin == store.OriginDevice {
 		return &Error{Code: Conflict, Message: "Only messages that were sent through this API can be sent again."}
 	}
@@ -54,9 +54,9 @@ func resendable(m store.Message, earlier []store.Message, accepted bool) error {
 		return &Error{Code: Conflict, Message: "The message is still on its way: cancel it first."}
 	}
 	risk := riskOf(m)
-	for _, one := range earlier {
+	for _, one := range others {
 		if riskOf(one) != "" {
-			risk = "The message has been sent again already, as " + one.ID + "."
+			risk = "The same message has been sent, or may yet be, as " + one.ID + "."
 		}
 	}
 	if risk != "" && !accepted {

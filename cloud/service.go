@@ -62,7 +62,7 @@ func fallsBack(line store.Line, m store.Message, install string, r wire.Report) 
 // Mac's too.
 func (s *Service) fallBack(tx *store.Tx, step store.Step, install string, r wire.Report) error {
 	step.To, step.InstallID, step.Attempt = wire.Queued, install, r.Attempt
-	step.AppleGUID, step.Service = "", ""
+	step.Unbound, step.AppleGUID, step.Service = step.AppleGUID, "", ""
 	if err := s.advance(tx, step); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,10 @@ func TestFallbackToSMS(t *testing.T) {
 		m.report(wire.Report{Kind: wire.Sent, Message: id, Attempt: 2, GUID: "sms of " + name, Service: "SMS"})
 		if got := w.message(id); got.Status != wire.StatusSent || !got.Fallback || got.Service != "SMS" || got.AppleGUID != "sms of "+name || got.ErrorCode != "" {
 			t.Errorf("%s: %+v", name, got)
+		}
+		_, list, err := w.service.Timeline(t.Context(), w.who, id)
+		if err != nil || r.GUID != "" && !slices.ContainsFunc(list, func(e store.TimelineEntry) bool { return e.Evidence == store.EvidenceRow && e.AppleGUID == r.GUID }) {
+			t.Errorf("%s: the timeline does not name the row that failed: %+v, %v", name, list, err)
 		}
 	}
 	// The second failure is the last.

@@ -13,10 +13,10 @@ type Orphan struct {
 	CreatedAt int64  // Unix ms
 }
 
-// maxOrphans is how many a relay may leave: more than a journal repeats.
+// maxOrphans is how many an install may leave: more than a journal repeats.
 const maxOrphans = 20_000
 
-// AddOrphan keeps a fact. One that is kept already, or one too many of its relay, is
+// AddOrphan keeps a fact. One that is kept already, or one too many of its install, is
 // let go.
 func (tx *Tx) AddOrphan(o Orphan) error {
 	var n int
