@@ -135,6 +135,9 @@ func TestTapbacks(t *testing.T) {
 		d := plainDialect()
 		d.Events = append(d.Events, "message.tapback")
 		d.Body = func(e store.Event, m store.Message) (string, error) {
+			if e.Tapback == nil { // the Mac has come
+				return e.Type, nil
+			}
 			return e.Type + " " + m.AppleGUID + " " + e.Tapback.Kind + " " + e.Tapback.From, nil
 		}
 		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}

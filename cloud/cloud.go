@@ -45,7 +45,7 @@ type Config struct {
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
-	WriteWait    time.Duration // how long a relay may take to read one frame: 10 s
+	WriteWait    time.Duration // how long a relay may take to read one frame, and a reader of a stream one event: 10 s
 	RetiredWait  time.Duration // how long a Mac that was replaced may have no news before it is sent away: 1 min
 	ReleaseWait  time.Duration // how long a Mac has to let go of what it holds when another takes its place: 15 s
 
@@ -58,6 +58,16 @@ type Config struct {
 	MediaStall time.Duration // how long an upload may bring nothing: 30 s
 	FetchRetry time.Duration // before the second try to fetch a file, doubled each time up to a minute: 2 s
 	FetchFor   time.Duration // how long it is tried: 10 min
+
+	// WebhookSchedule are the pauses before the second and later tries of a delivery,
+	// each give or take a fifth: ten, from 5 s to 24 h, 76 h in all.
+	WebhookSchedule []time.Duration
+	WebhookTimeout  time.Duration // of one try, all in all: 15 s
+	WebhookFailing  time.Duration // how long a webhook may do nothing but fail before it is switched off: 5 days
+	SecretOverlap   time.Duration // how long a webhook's former secret signs too: 24 h
+
+	EventLife time.Duration // how long events and their deliveries are kept: 30 days
+	Heartbeat time.Duration // between signs of life on a stream of events: 15 s
 }
 
 func (c *Config) defaults() {
@@ -77,14 +87,25 @@ func (c *Config) defaults() {
 	c.MediaStall = cmp.Or(c.MediaStall, 30*time.Second)
 	c.FetchRetry = cmp.Or(c.FetchRetry, 2*time.Second)
 	c.FetchFor = cmp.Or(c.FetchFor, 10*time.Minute)
+	if c.WebhookSchedule == nil {
+		c.WebhookSchedule = []time.Duration{
+			5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
+			5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+		}
+	}
+	c.WebhookTimeout = cmp.Or(c.WebhookTimeout, 15*time.Second)
+	c.WebhookFailing = cmp.Or(c.WebhookFailing, 5*24*time.Hour)
+	c.SecretOverlap = cmp.Or(c.SecretOverlap, 24*time.Hour)
+	c.EventLife = cmp.Or(c.EventLife, 30*24*time.Hour)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
 }
 
 // Dialect is what the rules need of a public API to tell its webhooks.
 type Dialect struct {
 	// Events are the types that its webhooks may ask for.
 	Events []string
-	// Body renders an event; it is called inside the event's transaction and must be
-	// quick.
+	// Body renders an event, of any type; it is called inside the event's transaction
+	// and must be quick.
 	Body func(e store.Event, m store.Message) (string, error)
 	// Sign sets the vendor's headers.
 	Sign func(h http.Header, w store.Webhook, d store.Delivery)
@@ -97,7 +118,10 @@ type Service struct {
 	log      *slog.Logger
 	hub      hub
 	rates    rates
-	waiters  waiters
+	waiters  waiters          // for news of a message
+	feeds    waiters          // for events of an account
+	heads    map[string]int64 // the sweep's: newest event of those accounts
+	sweeps   int              // the sweep's own count
 	dispatch *dispatcher
 	fetch    *fetcher
 	sessions sync.WaitGroup
@@ -115,7 +139,9 @@ func New(cfg Config) *Service {
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)
-	s.waiters.byMessage = make(map[string][]chan struct{})
+	s.waiters.byID = make(map[string][]chan struct{})
+	s.feeds.byID = make(map[string][]chan struct{})
+	s.heads = make(map[string]int64)
 	s.folder.dir = cfg.MediaDir
 	s.transfers = transfers{running: make(map[*transfer]bool), uploads: make(map[string]*transfer)}
 	s.dispatch = newDispatcher(s)
@@ -124,7 +150,7 @@ func New(cfg Config) *Service {
 }
 
 // Run delivers webhooks, fetches files and sweeps until ctx ends. Then it closes the relays'
-// connections, lets webhooks in hand finish, and returns when all of that is done.
+// connections and the streams of events, lets webhooks in hand finish, and returns when all of that is done.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.store.Write(context.WithoutCancel(ctx), s.disconnectAll); err != nil {
 		return err
@@ -140,9 +166,12 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// CutTransfers ends uploads and downloads in hand soon and begins no others: the
-// server is stopping, and a relay goes on where it was cut.
+// CutTransfers ends uploads, downloads and streams of events in hand soon and begins
+// no others: the server is stopping, and whoever it was goes on where he was cut.
 func (s *Service) CutTransfers() { s.transfers.close() }
+
+// WriteWait is how long the reader of a stream may take to read one event.
+func (s *Service) WriteWait() time.Duration { return s.cfg.WriteWait }
 
 // Ready tells whether the database can be read and written.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
@@ -160,7 +189,7 @@ func (s *Service) sweep(ctx context.Context) {
 		s.hub.ringAll()
 		s.dispatch.ring()
 		s.fetch.ring()
-		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.sweepOrphans, s.forgetRequests} {
+		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,20 +21,15 @@ import (
 	"bluerelay/fault"
 )
 
-// schedule are the pauses before the second and later tries: eleven tries within
-// about three days.
-var schedule = []time.Duration{
-	5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour,
-	5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
-}
-
 // The dispatcher's limits.
 const (
-	webhookTimeout = 15 * time.Second
-	inFlight       = 64 // deliveries at a time
-	perWebhook     = 4  // of them to one webhook, so that a slow one costs others nothing
-	maxAnswer      = 64 << 10
-	recordPause    = 5 * time.Second // after an attempt that could not be written down
+	inFlight      = 64 // deliveries at a time
+	perWebhook    = 4  // of them to one webhook, so that a slow one costs others nothing
+	hanging       = 5  // timeouts in a row, after which a webhook has one place until it answers
+	maxAnswer     = 64 << 10
+	maxExcerpt    = 1 << 10 // bytes of an answer that are kept
+	maxRetryAfter = 6 * time.Hour
+	recordPause   = 5 * time.Second // after an attempt that could not be written down
 )
 
 // dispatcher posts deliveries whose time has come. The table is the queue: what is
@@ -47,12 +43,14 @@ type dispatcher struct {
 	running map[string]bool // deliveries in hand
 	busy    map[string]int  // deliveries in hand by webhook
 	ended   map[string]bool // deliveries that ended since the last look into the table began
+	hung    map[string]int  // timeouts in a row by webhook
+	last    string          // the webhook that was served last
 }
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
-		Service: s, client: guard{s.cfg.WebhookAllow}.client(webhookTimeout), bell: make(chan struct{}, 1),
-		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool),
+		Service: s, client: guard{s.cfg.WebhookAllow}.client(s.cfg.WebhookTimeout), bell: make(chan struct{}, 1),
+		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
 	}
 }
 
@@ -81,59 +79,103 @@ func (d *dispatcher) run(ctx context.Context) {
 	}
 }
 
-// start begins as many due deliveries as there is room for.
+// start begins as many due deliveries as there is room for. It takes the webhooks in
+// turn and of each no more than it has places: however long the queue of one is, it
+// hides nobody else's.
 func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
-	// A webhook that has all its places must not hide what is due for others.
-	due, err := d.store.DueDeliveries(ctx, time.Now().UnixMilli(), 2*inFlight, d.look()...)
+	d.look()
+	now := time.Now().UnixMilli()
+	hooks, err := d.store.DueWebhooks(ctx, now)
 	if err != nil {
 		return err
 	}
-	for _, one := range due {
-		if !d.take(one) {
+	for _, id := range d.inTurn(hooks) {
+		if !d.room(id) {
 			continue
 		}
-		posts.Go(func() {
-			// A post in hand is finished and written down also while stopping.
-			if err := d.deliver(context.WithoutCancel(ctx), one); err != nil {
-				d.log.Error("webhook.not_recorded", "delivery", one.ID, "error", err.Error())
-				// It is still due. Without a pause it would be posted again and again
-				// for as long as the database cannot be used.
-				select {
-				case <-ctx.Done():
-				case <-time.After(recordPause):
-				}
+		// Those in hand are still pending and come first.
+		due, err := d.store.DueDeliveries(ctx, id, now, 2*perWebhook)
+		if err != nil {
+			return err
+		}
+		for _, one := range due {
+			if d.take(one) {
+				posts.Go(func() { d.attend(ctx, one) })
 			}
-			d.give(one)
-			d.ring()
-		})
+		}
 	}
 	return nil
 }
 
-// look begins a look into the table and returns the webhooks with no place left.
-// What ends from now on may still be pending in what the look finds.
-func (d *dispatcher) look() []string {
+// attend makes one attempt at a delivery and gives its place back.
+func (d *dispatcher) attend(ctx context.Context, one store.Delivery) {
+	// A post in hand is finished and written down also while stopping.
+	if err := d.deliver(context.WithoutCancel(ctx), one); err != nil {
+		d.log.Error("webhook.not_recorded", "delivery", one.ID, "error", err.Error())
+		// It is still due. Without a pause it would be posted again and again
+		// for as long as the database cannot be used.
+		select {
+		case <-ctx.Done():
+		case <-time.After(recordPause):
+		}
+	}
+	d.give(one)
+	d.ring()
+}
+
+// look begins a look into the table. What ends from now on may still be pending in
+// what the look finds.
+func (d *dispatcher) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.ended)
-	var ids []string
-	for id, n := range d.busy {
-		if n >= perWebhook {
-			ids = append(ids, id)
-		}
+}
+
+// inTurn begins with the webhook after the one that was served last.
+func (d *dispatcher) inTurn(hooks []string) []string {
+	n, found := slices.BinarySearch(hooks, d.last)
+	if found {
+		n++
 	}
-	return ids
+	return slices.Concat(hooks[n:], hooks[:n])
+}
+
+// room tells whether another delivery to a webhook may begin.
+func (d *dispatcher) room(webhookID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hasRoom(webhookID)
+}
+
+func (d *dispatcher) hasRoom(webhookID string) bool {
+	places := perWebhook
+	if d.hung[webhookID] >= hanging {
+		places = 1
+	}
+	return len(d.running) < inFlight && d.busy[webhookID] < places
 }
 
 func (d *dispatcher) take(one store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.running[one.ID] || d.ended[one.ID] || len(d.running) >= inFlight || d.busy[one.WebhookID] >= perWebhook {
+	if d.running[one.ID] || d.ended[one.ID] || !d.hasRoom(one.WebhookID) {
 		return false
 	}
 	d.running[one.ID] = true
 	d.busy[one.WebhookID]++
+	d.last = one.WebhookID
 	return true
+}
+
+// answered counts the timeouts in a row of a webhook.
+func (d *dispatcher) answered(webhookID, problem string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if problem == "timeout" {
+		d.hung[webhookID]++
+	} else {
+		delete(d.hung, webhookID)
+	}
 }
 
 func (d *dispatcher) give(one store.Delivery) {
@@ -150,6 +192,7 @@ func (d *dispatcher) give(one store.Delivery) {
 func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	hook, err := d.store.Webhook(ctx, one.AccountID, one.WebhookID)
 	if errors.Is(err, store.ErrNotFound) {
+		d.answered(one.WebhookID, "")
 		return nil // removed meanwhile, and its deliveries with it
 	}
 	if err != nil {
@@ -158,24 +201,29 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	began := time.Now()
 	one.Attempt++
 	fault.Hit(fault.CloudHookPost)
-	one.Response, one.Problem = d.post(ctx, hook, one)
+	got := d.post(ctx, hook, one)
 	fault.Hit(fault.CloudHookSent)
+	d.answered(hook.ID, got.problem)
 	now := time.Now()
-	one.UpdatedAt = now.UnixMilli()
+	one.Response, one.Problem, one.Excerpt, one.UpdatedAt = got.status, got.problem, got.excerpt, now.UnixMilli()
 	switch {
-	case one.Response >= 200 && one.Response < 300:
+	case got.status >= 200 && got.status < 300:
 		one.State = store.DeliveryDone
-	case one.Attempt > len(schedule):
+	case one.Attempt > len(d.cfg.WebhookSchedule) || got.status == http.StatusGone:
 		one.State = store.DeliveryFailed
 	default:
-		pause := schedule[one.Attempt-1]
-		one.DueAt = now.Add(pause*4/5 + rand.N(pause*2/5)).UnixMilli() // give or take a fifth
+		pause := d.cfg.WebhookSchedule[one.Attempt-1]
+		pause = pause*4/5 + rand.N(pause*2/5+1) // give or take a fifth
+		one.DueAt = now.Add(max(pause, got.retryAfter)).UnixMilli()
 	}
 	d.log.Info("webhook.attempt", "delivery", one.ID, "event", one.EventType, "attempt", one.Attempt,
 		"state", one.State, "status", one.Response, "problem", one.Problem, "ms", now.Sub(began).Milliseconds())
 	err = d.store.Write(ctx, func(tx *store.Tx) error {
 		defer fault.Before(fault.CloudHookDone)
-		return tx.FinishDelivery(one)
+		if err := tx.FinishDelivery(one); err != nil {
+			return err
+		}
+		return d.judge(tx, one, now)
 	})
 	fault.After(fault.CloudHookDone)
 	if errors.Is(err, store.ErrNotFound) {
@@ -184,26 +232,56 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	return err
 }
 
+// outcome is how one try went.
+type outcome struct {
+	status     int // 0 without an answer
+	problem    string
+	excerpt    string
+	retryAfter time.Duration
+}
+
 // post sends the bytes once. The problem is a category: a raw error would tell a
 // tenant what answers on which port of our network.
-func (d *dispatcher) post(ctx context.Context, hook store.Webhook, one store.Delivery) (status int, problem string) {
+func (d *dispatcher) post(ctx context.Context, hook store.Webhook, one store.Delivery) outcome {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, strings.NewReader(one.Body))
 	if err != nil {
-		return 0, "url"
+		return outcome{problem: "url"}
 	}
+	now := time.Now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "bluerelay")
-	standardHeaders(req.Header, hook.Secret, one, time.Now())
+	standardHeaders(req.Header, hook, one, now)
 	d.cfg.Dialects[hook.Dialect].Sign(req.Header, hook, one)
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return 0, categorize(err)
+		return outcome{problem: categorize(err)}
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return resp.StatusCode, categorize(err)
+	got := outcome{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	got.excerpt = excerpt(body)
+	if err != nil {
+		got.problem = categorize(err)
 	}
-	return resp.StatusCode, ""
+	return got
+}
+
+// excerpt is the beginning of an answer, as text.
+func excerpt(body []byte) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(body[:min(len(body), maxExcerpt)]), ""), "\x00", "")
+}
+
+// retryAfter reads how long a receiver asks to be left alone, in seconds or as a date,
+// within bounds.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
 func categorize(err error) string {
@@ -224,16 +302,28 @@ func categorize(err error) string {
 }
 
 // standardHeaders signs by the Standard Webhooks specification 1.0: HMAC-SHA256
-// over id, time and body with the decoded secret.
-func standardHeaders(h http.Header, secret string, d store.Delivery, now time.Time) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil {
-		return // not a secret of that form; the vendor's own headers still sign
-	}
+// over id, time and body with the decoded secret. While a former secret is still good
+// there are two signatures, of which a receiver needs one.
+func standardHeaders(h http.Header, hook store.Webhook, d store.Delivery, now time.Time) {
 	at := strconv.FormatInt(now.Unix(), 10)
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.%s", d.EventID, at, d.Body)
+	secrets := []string{hook.Secret}
+	if hook.OldSecret != "" && now.UnixMilli() < hook.OldSecretUntil {
+		secrets = append(secrets, hook.OldSecret)
+	}
+	var signatures []string
+	for _, secret := range secrets {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+		if err != nil {
+			continue // not a secret of that form; the vendor's own headers still sign
+		}
+		mac := hmac.New(sha256.New, key)
+		fmt.Fprintf(mac, "%s.%s.%s", d.EventID, at, d.Body)
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	if len(signatures) == 0 {
+		return
+	}
 	h.Set("webhook-id", d.EventID)
 	h.Set("webhook-timestamp", at)
-	h.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	h.Set("webhook-signature", strings.Join(signatures, " "))
 }

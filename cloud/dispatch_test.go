@@ -59,7 +59,7 @@ func loopback(c *cloud.Config) { c.WebhookAllow = []netip.Prefix{netip.MustParse
 
 func (w *world) hook(url string, events ...string) store.Webhook {
 	w.t.Helper()
-	h, err := w.service.CreateWebhook(w.t.Context(), w.who, store.Webhook{Dialect: store.TextingBlue, URL: url, Events: events})
+	h, err := w.service.CreateWebhook(w.t.Context(), w.who, store.Webhook{Dialect: store.TextingBlue, URL: url, Events: events, Active: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func (w *world) hook(url string, events ...string) store.Webhook {
 
 func (w *world) deliveries(h store.Webhook) []store.Delivery {
 	w.t.Helper()
-	list, err := w.store.Deliveries(w.t.Context(), h.ID, 1000)
+	list, err := w.store.Deliveries(w.t.Context(), h.ID, nil, 1000)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ const (
 	IdempotencyKeyReused Code = "idempotency_key_reused"
 	TooLate              Code = "too_late"       // what was asked for cannot be taken back any more
 	DuplicateRisk        Code = "duplicate_risk" // it may be sent twice, and nobody has said that this is wanted
+	CursorExpired        Code = "cursor_expired" // what followed it is not kept any more
 )
 
 // Error is an error that the caller of the API may see. Everything else that goes
@@ -34,6 +35,7 @@ type Error struct {
 	Message    string        // one sentence, in Texting Blue's style
 	Param      string        // the field at fault, "" where none is
 	RetryAfter time.Duration // with RateLimited and Unavailable
+	Cursor     string        // with CursorExpired: the oldest one that there is
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -78,42 +79,61 @@ func (s *Service) recordOf(tx *store.Tx, line store.Line, e store.Event, now tim
 	})
 }
 
-// publish writes an event and its deliveries.
+// publish writes an event, how each dialect tells it, and its deliveries.
 func (s *Service) publish(tx *store.Tx, e store.Event, m store.Message, wanted func(store.Webhook) bool) error {
-	e.ID = newID("evt_")
+	e.ID = cmp.Or(e.ID, newID("evt_"))
 	if err := tx.CreateEvent(&e); err != nil {
 		return fmt.Errorf("record an event: %w", err)
+	}
+	bodies := make(map[string]string, len(s.cfg.Dialects))
+	for name, d := range s.cfg.Dialects {
+		body, err := d.Body(e, m)
+		if err != nil {
+			return fmt.Errorf("render an event: %w", err)
+		}
+		bodies[name] = body
+		told := store.Told{AccountID: e.AccountID, Dialect: name, Seq: e.Seq, EventID: e.ID, Type: e.Type, LineID: e.LineID, Own: ownDoing(e, m), Body: body, CreatedAt: e.CreatedAt}
+		if err := tx.Tell(told); err != nil {
+			return fmt.Errorf("keep a rendered event: %w", err)
+		}
 	}
 	hooks, err := tx.Webhooks(tx.Context(), e.AccountID, "")
 	if err != nil {
 		return fmt.Errorf("find webhooks: %w", err)
 	}
 	for _, w := range hooks {
-		if !wanted(w) {
+		body, known := bodies[w.Dialect]
+		if !known || !wanted(w) {
 			continue
-		}
-		body, err := s.cfg.Dialects[w.Dialect].Body(e, m)
-		if err != nil {
-			return fmt.Errorf("render a webhook: %w", err)
 		}
 		err = tx.CreateDelivery(store.Delivery{
 			ID: newID("dlv_"), AccountID: w.AccountID, WebhookID: w.ID, EventID: e.ID, EventType: e.Type, Body: body,
-			State: store.DeliveryPending, DueAt: e.CreatedAt, CreatedAt: e.CreatedAt, UpdatedAt: e.CreatedAt,
+			State: store.DeliveryPending, DueAt: e.CreatedAt, CreatedAt: e.CreatedAt, UpdatedAt: e.CreatedAt, Kind: kindOf(e),
 		})
 		if err != nil {
 			return fmt.Errorf("record a delivery: %w", err)
 		}
 	}
+	tx.OnCommit(func() { s.feeds.wake(e.AccountID) })
 	return nil
 }
 
-// wants tells whether a webhook is to hear of an event. What the owner does on his own
-// devices is nobody's order and stays in the event log.
-func wants(w store.Webhook, e store.Event, m store.Message) bool {
-	if !slices.Contains(w.Events, e.Type) || m.Origin == store.OriginDevice {
-		return false
+func kindOf(e store.Event) string {
+	if e.Type == testEvent {
+		return store.KindTest
 	}
-	if e.Tapback != nil && e.Tapback.Origin == store.OriginDevice {
+	return ""
+}
+
+// ownDoing tells whether an event is what the owner did on a device of his own. That
+// is nobody's order and stays in the event log.
+func ownDoing(e store.Event, m store.Message) bool {
+	return m.Origin == store.OriginDevice || e.Tapback != nil && e.Tapback.Origin == store.OriginDevice
+}
+
+// wants tells whether a webhook is to hear of an event of a message.
+func wants(w store.Webhook, e store.Event, m store.Message) bool {
+	if !slices.Contains(w.Events, e.Type) || ownDoing(e, m) {
 		return false
 	}
 	line := m.From

@@ -56,7 +56,7 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 // plainDialect renders an event as its type, message and line.
 func plainDialect() cloud.Dialect {
 	return cloud.Dialect{
-		Events: []string{"message.received", "message.sent", "message.delivered", "message.read", "message.failed", "message.unknown"},
+		Events: []string{"message.received", "message.sent", "message.delivered", "message.read", "message.failed", "message.unknown", "webhook.disabled"},
 		Body:   func(e store.Event, m store.Message) (string, error) { return e.Type + " " + m.ID, nil },
 		Sign:   func(h http.Header, _ store.Webhook, d store.Delivery) { h.Set("x-event", d.EventType) },
 	}

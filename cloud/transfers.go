@@ -2,7 +2,8 @@ package cloud
 
 import "sync"
 
-// transfers are the files that are being received and sent at the moment. Of each
+// transfers are the files that are being received and sent at the moment, and the
+// streams of events. Of each
 // upload there is one at a time: a relay that comes again has lost its connection,
 // whatever the old one still believes.
 type transfers struct {

@@ -1,21 +1,25 @@
 package cloud
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
-// waiters are requests that wait for news of a message. They carry no news: who is
-// woken looks into the table.
+// waiters are requests that wait for news of one thing, a message or an account. They
+// carry no news: who is woken looks into the table.
 type waiters struct {
-	mu        sync.Mutex
-	byMessage map[string][]chan struct{}
+	mu   sync.Mutex
+	byID map[string][]chan struct{}
 }
 
-// listen returns a bell that rings after each commit that changes the message's
-// status from now on, until stop is called.
+// listen returns a bell that rings after each commit that brings news from now on,
+// until stop is called.
 func (w *waiters) listen(id string) (bell <-chan struct{}, stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own := make(chan struct{}, 1)
-	w.byMessage[id] = append(w.byMessage[id], own)
+	w.byID[id] = append(w.byID[id], own)
 	return own, func() { w.leave(id, own) }
 }
 
@@ -23,25 +27,32 @@ func (w *waiters) leave(id string, own chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var rest []chan struct{}
-	for _, other := range w.byMessage[id] {
+	for _, other := range w.byID[id] {
 		if other != own {
 			rest = append(rest, other)
 		}
 	}
 	if len(rest) == 0 {
-		delete(w.byMessage, id)
+		delete(w.byID, id)
 		return
 	}
-	w.byMessage[id] = rest
+	w.byID[id] = rest
 }
 
 func (w *waiters) wake(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, bell := range w.byMessage[id] {
+	for _, bell := range w.byID[id] {
 		select {
 		case bell <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// ids lists what is waited for.
+func (w *waiters) ids() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.byID))
 }

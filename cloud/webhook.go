@@ -21,10 +21,10 @@ func (s *Service) Webhook(ctx context.Context, p Principal, id string) (store.We
 	return s.store.Webhook(ctx, p.Account.ID, id)
 }
 
-// CreateWebhook adds a webhook, with URL, Events, PhoneNumber and Dialect of w, and
-// returns it with its secret.
+// CreateWebhook adds a webhook, with URL, Events, PhoneNumber, Active and Dialect of w,
+// and returns it with its secret.
 func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhook) (store.Webhook, error) {
-	w.ID, w.AccountID, w.Secret, w.Active, w.CreatedAt = newID("wh_"), p.Account.ID, newWebhookSecret(), true, time.Now().UnixMilli()
+	w.ID, w.AccountID, w.Secret, w.CreatedAt = newID("wh_"), p.Account.ID, newWebhookSecret(), time.Now().UnixMilli()
 	if err := s.checkWebhook(ctx, &w); err != nil {
 		return store.Webhook{}, err
 	}
@@ -33,12 +33,23 @@ func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhoo
 }
 
 // UpdateWebhook writes URL, Events, PhoneNumber and Active of w and returns it as it
-// is then.
+// is then. One that is switched on begins anew: how it failed before is forgotten, and
+// what waits goes out.
 func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) (store.Webhook, error) {
 	if err := s.checkWebhook(ctx, &w); err != nil {
 		return w, err
 	}
-	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateWebhook(w) })
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		old, err := tx.Webhook(tx.Context(), w.AccountID, w.ID)
+		if err != nil {
+			return err
+		}
+		w.FailingSince, w.Disabled, w.DisabledAt = old.FailingSince, old.Disabled, old.DisabledAt
+		if w.Active && !old.Active {
+			w.FailingSince, w.Disabled, w.DisabledAt = 0, "", 0
+		}
+		return errors.Join(tx.UpdateWebhook(w), tx.SetWebhookHealth(w))
+	})
 	s.dispatch.ring()
 	return w, webhookExists(err)
 }

@@ -20,6 +20,7 @@ type Event struct {
 	Group   *GroupChange
 	Relay   *Relay
 	Line    *Line
+	Webhook *Webhook
 }
 
 // CreateEvent adds an event and gives it the account's next number.

@@ -167,9 +167,16 @@ func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error
 	return collect(ctx, r, scanMessage, fmt.Sprintf("SELECT "+messageColumns+" FROM messages WHERE account_id = $1%s ORDER BY created_at DESC, seq DESC LIMIT $%d", where.String(), len(args)), args...)
 }
 
-// Resends returns the messages that repeat one, oldest first.
+// Resends returns the other messages that say the same to the same recipient because one
+// repeats another: those that id repeats, and those that repeat any of them. Their order
+// is not defined.
 func (r reader) Resends(ctx context.Context, accountID, id string) ([]Message, error) {
-	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE resend_of = $1 AND resend_of <> '' AND account_id = $2 ORDER BY resend_of, seq", id, accountID)
+	return collect(ctx, r, scanMessage, `WITH RECURSIVE
+		up (id, repeats) AS (SELECT id, resend_of FROM messages WHERE id = $1 AND account_id = $2
+			UNION SELECT m.id, m.resend_of FROM up JOIN messages AS m ON m.id = up.repeats),
+		family (id) AS (SELECT id FROM up WHERE repeats = ''
+			UNION SELECT m.id FROM family JOIN messages AS m ON m.resend_of = family.id AND m.resend_of <> '')
+		SELECT `+messageColumns+` FROM messages WHERE id IN (SELECT id FROM family) AND id <> $1 AND account_id = $2`, id, accountID)
 }
 
 // CountOutbound counts the messages that an account had sent through us, created at

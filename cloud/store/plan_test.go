@@ -56,8 +56,16 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
 		func(r reader) error { _, err := r.CountLine(ctx, "l", 1); return err },
 		func(r reader) error { _, err := r.CountOutbound(ctx, "a", 1); return err },
-		func(r reader) error { _, err := r.DueDeliveries(ctx, 1, 10); return err },
-		func(r reader) error { _, err := r.Deliveries(ctx, "w", 10); return err },
+		func(r reader) error { _, err := r.DueDeliveries(ctx, "w", 1, 10); return err },
+		func(r reader) error { _, err := r.Deliveries(ctx, "w", nil, 10); return err },
+		func(r reader) error { _, err := r.Told(ctx, "a", "d", 1, 10); return err },
+		func(r reader) error { _, _, err := r.EventsBefore(ctx, "a", 1, 10); return err },
+		func(r reader) error { _, err := r.DueWebhooks(ctx, 1); return err },
+		func(r reader) error { _, err := r.Deliveries(ctx, "w", &Delivery{}, 10); return err },
+		func(r reader) error { _, err := r.Delivery(ctx, "w", "d"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.DeliveryOf(ctx, "w", "e"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.ToldEvent(ctx, "a", "d", "e"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.FirstEventSince(ctx, "a", 1); return err },
 		func(r reader) error { _, err := r.HasGroup(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.HasMessage(ctx, "m"); return err },
 		func(r reader) error { _, err := r.HasOrphans(ctx, 1); return err },
@@ -82,15 +90,18 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		if err := tx.Forget(1, 100); err != nil {
 			return err
 		}
+		if err := tx.RemoveEvents("a", 1); err != nil {
+			return err
+		}
 		_, _, err := tx.Advance(Step{ID: "m", To: wire.StatusSent})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	large := regexp.MustCompile(`\bSCAN (messages|deliveries|events|message_steps|idempotency|media|fetches|orphan_reports|m|h|d|p)\b`)
+	large := regexp.MustCompile(`\bSCAN (messages|deliveries|events|event_bodies|message_steps|idempotency|media|fetches|orphan_reports|m|h|d|p)\b`)
 	all := append(kept(s.stmts), kept(s.writer.stmts)...)
 	for _, q := range all {
-		if !regexp.MustCompile(`(?i)\b(FROM|UPDATE) (messages|deliveries|events|message_steps|idempotency|media|fetches|orphan_reports)\b`).MatchString(q) {
+		if !regexp.MustCompile(`(?i)\b(FROM|UPDATE) (messages|deliveries|events|event_bodies|message_steps|idempotency|media|fetches|orphan_reports)\b`).MatchString(q) {
 			continue
 		}
 		plan := explainPlan(t, s, q)

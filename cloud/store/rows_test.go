@@ -22,9 +22,10 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	relay := store.Relay{ID: "rel_b", AccountID: account.ID, LineID: line.ID, SecretHash: "secret", Host: "host", OS: "os", Version: "version", Ready: true,
 		Problem: "problem", Reason: "reason", Connected: true, LastSeenAt: 6, CreatedAt: 7}
 	install := store.Install{ID: "ins_b", RelayID: relay.ID, LastSeq: 8, CreatedAt: 9}
-	hook := store.Webhook{ID: "wh_b", AccountID: account.ID, Dialect: "dialect", URL: "url", Events: []string{"e", "f"}, PhoneNumber: "number", Secret: "secret", Active: true, CreatedAt: 10}
+	hook := store.Webhook{ID: "wh_b", AccountID: account.ID, Dialect: "dialect", URL: "url", Events: []string{"e", "f"}, PhoneNumber: "number", Secret: "secret", Active: true, CreatedAt: 10,
+		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29}
 	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body\x00<\u2028", State: store.DeliveryPending,
-		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14}
+		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14, Excerpt: "excerpt", Kind: "kind"}
 	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: "direction", Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",
 		MediaURL: "media", Service: "service", ChatGUID: "chat", AppleGUID: "guid", CreatedAt: 15, SentAt: 16,
 		DeliveredAt: 17, ReadAt: 18, ErrorCode: "code", ErrorNumber: 19, ErrorMessage: "error", Origin: "origin", ReplyTo: "reply", Junk: true, Revision: 20, Unsent: 21, Edits: "edits", EditedAt: 22, UnsentAt: 23, ExpiresAt: 24, ResendOf: "resend"}
@@ -47,8 +48,11 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	same(t, install)(s.Install(ctx, install.ID))
 	same(t, hook)(s.Webhook(ctx, account.ID, hook.ID))
 	same(t, []store.Webhook{hook})(s.Webhooks(ctx, account.ID, hook.Dialect))
-	same(t, []store.Delivery{delivery})(s.DueDeliveries(ctx, 11, 10))
-	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, 10))
+	same(t, []store.Delivery{delivery})(s.DueDeliveries(ctx, hook.ID, 11, 10))
+	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, nil, 10))
+	same(t, []store.Delivery(nil))(s.Deliveries(ctx, hook.ID, &delivery, 10))
+	same(t, delivery)(s.Delivery(ctx, hook.ID, delivery.ID))
+	same(t, []string{hook.ID})(s.DueWebhooks(ctx, 11))
 	same(t, in)(s.Message(ctx, account.ID, in.ID))
 	same(t, []store.Message{in})(s.Messages(ctx, store.MessageFilter{AccountID: account.ID, From: "from", To: "to", Direction: "direction", Statuses: []wire.Status{wire.StatusReceived}, Limit: 5}))
 	same(t, "new")(s.Setting(ctx, "n"))
@@ -81,15 +85,17 @@ func TestUpdatesComeBackAsWritten(t *testing.T) {
 	line.Label, line.Status, line.Pace, line.Verified, line.RelayID = "l", "s", "p", false, "r"
 	relay.Host, relay.OS, relay.Version, relay.Ready, relay.Problem, relay.Reason, relay.Connected, relay.LastSeenAt = "h", "o", "v", true, "p", "r", true, 3
 	hook.URL, hook.Events, hook.PhoneNumber, hook.Active = "u2", []string{"f", "g"}, "n", true
+	hook.Secret, hook.OldSecret, hook.OldSecretUntil, hook.FailingSince, hook.Disabled, hook.DisabledAt = "s2", "s", 8, 9, "why", 10
+	delivery.Excerpt = "x"
 	delivery.State, delivery.Attempt, delivery.DueAt, delivery.Response, delivery.Problem, delivery.UpdatedAt = store.DeliveryFailed, 4, 5, 6, "p", 7
 	write(t, s, func(tx *store.Tx) error {
-		return errors.Join(tx.UpdateAccount(account), tx.UpdateLine(line), tx.UpdateRelay(relay), tx.UpdateWebhook(hook), tx.FinishDelivery(delivery))
+		return errors.Join(tx.UpdateAccount(account), tx.UpdateLine(line), tx.UpdateRelay(relay), tx.UpdateWebhook(hook), tx.SetWebhookHealth(hook), tx.SetWebhookSecret(hook), tx.FinishDelivery(delivery))
 	})
 	same(t, account)(s.Account(ctx, accountID))
 	same(t, line)(s.Line(ctx, lineID))
 	same(t, relay)(s.Relay(ctx, relay.ID))
 	same(t, hook)(s.Webhook(ctx, accountID, hook.ID))
-	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, 5))
+	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, nil, 5))
 	write(t, s, func(tx *store.Tx) error { _, err := tx.DisconnectRelays(); return err })
 	relay.Connected = false
 	same(t, relay)(s.Relay(ctx, relay.ID))

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -18,6 +19,7 @@ type Step struct {
 	At           int64 // when it happened, Unix ms
 	Now          int64 // Unix ms
 	AppleGUID    string
+	Unbound      string // guid of a row that the step rests on and that is not to be the message's
 	Service      string
 	ErrorCode    string
 	ErrorNumber  int
@@ -69,7 +71,7 @@ func (s Step) entry(m Message) TimelineEntry {
 		e.Evidence = EvidenceRelay
 	}
 	if e.Evidence == EvidenceRow {
-		e.AppleGUID = m.AppleGUID
+		e.AppleGUID = cmp.Or(s.Unbound, m.AppleGUID)
 	}
 	return e
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -17,13 +16,25 @@ type Webhook struct {
 	Secret      string
 	Active      bool
 	CreatedAt   int64 // Unix ms
+
+	OldSecret      string // signs too, "" for none
+	OldSecretUntil int64  // Unix ms
+	FailingSince   int64  // Unix ms, of the first failure after the last success, 0 for none
+	Disabled       string // why the server switched it off: DisabledFailing or DisabledGone, "" if it did not
+	DisabledAt     int64  // Unix ms
 }
 
-const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at"
+// Why a webhook was switched off.
+const (
+	DisabledFailing = "failing" // nothing but failures for days
+	DisabledGone    = "gone"    // it answered 410
+)
+
+const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at, old_secret, old_secret_until, failing_since, disabled, disabled_at"
 
 func scanWebhook(r scanner) (w Webhook, err error) {
 	var events string
-	err = r.Scan(&w.ID, &w.AccountID, &w.Dialect, &w.URL, &events, &w.PhoneNumber, &w.Secret, &w.Active, &w.CreatedAt)
+	err = r.Scan(&w.ID, &w.AccountID, &w.Dialect, &w.URL, &events, &w.PhoneNumber, &w.Secret, &w.Active, &w.CreatedAt, &w.OldSecret, &w.OldSecretUntil, &w.FailingSince, &w.Disabled, &w.DisabledAt)
 	w.Events = strings.Fields(events)
 	return w, err
 }
@@ -31,8 +42,9 @@ func scanWebhook(r scanner) (w Webhook, err error) {
 // CreateWebhook adds a webhook, or returns ErrExists for a URL that the account has
 // in that dialect.
 func (tx *Tx) CreateWebhook(w Webhook) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		w.ID, w.AccountID, w.Dialect, w.URL, strings.Join(w.Events, " "), w.PhoneNumber, w.Secret, flag(w.Active), w.CreatedAt)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+		w.ID, w.AccountID, w.Dialect, w.URL, strings.Join(w.Events, " "), w.PhoneNumber, w.Secret, flag(w.Active), w.CreatedAt,
+		w.OldSecret, w.OldSecretUntil, w.FailingSince, w.Disabled, w.DisabledAt)
 	return err
 }
 
@@ -40,6 +52,18 @@ func (tx *Tx) CreateWebhook(w Webhook) error {
 func (tx *Tx) UpdateWebhook(w Webhook) error {
 	return tx.one("UPDATE webhooks SET url = $1, events = $2, phone_number = $3, active = $4 WHERE id = $5 AND account_id = $6",
 		w.URL, strings.Join(w.Events, " "), w.PhoneNumber, flag(w.Active), w.ID, w.AccountID)
+}
+
+// SetWebhookHealth writes activity, and how long and why it fails.
+func (tx *Tx) SetWebhookHealth(w Webhook) error {
+	return tx.one("UPDATE webhooks SET active = $1, failing_since = $2, disabled = $3, disabled_at = $4 WHERE id = $5 AND account_id = $6",
+		flag(w.Active), w.FailingSince, w.Disabled, w.DisabledAt, w.ID, w.AccountID)
+}
+
+// SetWebhookSecret writes the secret, the one before it and how long that one signs.
+func (tx *Tx) SetWebhookSecret(w Webhook) error {
+	return tx.one("UPDATE webhooks SET secret = $1, old_secret = $2, old_secret_until = $3 WHERE id = $4 AND account_id = $5",
+		w.Secret, w.OldSecret, w.OldSecretUntil, w.ID, w.AccountID)
 }
 
 // DeleteWebhook removes a webhook; what is on its way to it is dropped.
@@ -77,7 +101,15 @@ type Delivery struct {
 	Problem   string // what kept the last attempt from an answer: a category, no address
 	CreatedAt int64  // Unix ms
 	UpdatedAt int64  // Unix ms
+	Excerpt   string // the beginning of the last answer
+	Kind      string // "" for what happened, KindReplay or KindTest for what was asked for
 }
+
+// What was not brought about by an event that just happened.
+const (
+	KindReplay = "replay"
+	KindTest   = "test"
+)
 
 // The states of a delivery.
 const (
@@ -86,44 +118,55 @@ const (
 	DeliveryFailed  = "failed" // given up
 )
 
-const deliveryColumns = "id, account_id, webhook_id, event_id, event_type, body, state, attempt, due_at, response, problem, created_at, updated_at"
+const deliveryColumns = "id, account_id, webhook_id, event_id, event_type, body, state, attempt, due_at, response, problem, created_at, updated_at, excerpt, kind"
 
 func scanDelivery(r scanner) (d Delivery, err error) {
-	err = r.Scan(&d.ID, &d.AccountID, &d.WebhookID, &d.EventID, &d.EventType, &d.Body, &d.State, &d.Attempt, &d.DueAt, &d.Response, &d.Problem, &d.CreatedAt, &d.UpdatedAt)
+	err = r.Scan(&d.ID, &d.AccountID, &d.WebhookID, &d.EventID, &d.EventType, &d.Body, &d.State, &d.Attempt, &d.DueAt, &d.Response, &d.Problem, &d.CreatedAt, &d.UpdatedAt, &d.Excerpt, &d.Kind)
 	return d, err
 }
 
 // CreateDelivery adds a delivery.
 func (tx *Tx) CreateDelivery(d Delivery) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO deliveries ("+deliveryColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-		d.ID, d.AccountID, d.WebhookID, d.EventID, d.EventType, d.Body, d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.CreatedAt, d.UpdatedAt)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO deliveries ("+deliveryColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		d.ID, d.AccountID, d.WebhookID, d.EventID, d.EventType, d.Body, d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.CreatedAt, d.UpdatedAt, d.Excerpt, d.Kind)
 	return err
 }
 
 // FinishDelivery writes how an attempt went.
 func (tx *Tx) FinishDelivery(d Delivery) error {
-	return tx.one("UPDATE deliveries SET state = $1, attempt = $2, due_at = $3, response = $4, problem = $5, updated_at = $6 WHERE id = $7",
-		d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.UpdatedAt, d.ID)
+	return tx.one("UPDATE deliveries SET state = $1, attempt = $2, due_at = $3, response = $4, problem = $5, updated_at = $6, excerpt = $7 WHERE id = $8",
+		d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.UpdatedAt, d.Excerpt, d.ID)
 }
 
-// DueDeliveries returns pending deliveries whose time has come, oldest first, of
-// webhooks that are active and not among except.
-func (r reader) DueDeliveries(ctx context.Context, now int64, limit int, except ...string) ([]Delivery, error) {
-	args := []any{now, limit}
-	var busy strings.Builder
-	for _, id := range except {
-		args = append(args, id)
-		fmt.Fprintf(&busy, ", $%d", len(args))
+// DueWebhooks returns the active webhooks of which a delivery's time has come, by id.
+func (r reader) DueWebhooks(ctx context.Context, now int64) ([]string, error) {
+	return collect(ctx, r, func(r scanner) (id string, err error) { err = r.Scan(&id); return id, err }, `SELECT w.id FROM webhooks AS w WHERE w.active = 1
+		AND EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1) ORDER BY w.id`, now)
+}
+
+// DueDeliveries returns a webhook's pending deliveries whose time has come, oldest
+// first.
+func (r reader) DueDeliveries(ctx context.Context, webhookID string, now int64, limit int) ([]Delivery, error) {
+	return collect(ctx, r, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE webhook_id = $1 AND state = 'pending' AND due_at <= $2 ORDER BY due_at LIMIT $3", webhookID, now, limit)
+}
+
+// Delivery returns one delivery to a webhook, or ErrNotFound.
+func (r reader) Delivery(ctx context.Context, webhookID, id string) (Delivery, error) {
+	return scanDelivery(r.stmts.row(ctx, "SELECT "+deliveryColumns+" FROM deliveries WHERE id = $1 AND webhook_id = $2", id, webhookID))
+}
+
+// DeliveryOf returns the delivery of an event to a webhook, the first where it was sent
+// again, or ErrNotFound.
+func (r reader) DeliveryOf(ctx context.Context, webhookID, eventID string) (Delivery, error) {
+	return scanDelivery(r.stmts.row(ctx, "SELECT "+deliveryColumns+" FROM deliveries WHERE event_id = $1 AND webhook_id = $2 ORDER BY created_at LIMIT 1", eventID, webhookID))
+}
+
+// Deliveries returns what was and is on its way to a webhook, newest first: those
+// before one of them, or the newest with nil.
+func (r reader) Deliveries(ctx context.Context, webhookID string, before *Delivery, limit int) ([]Delivery, error) {
+	if before == nil {
+		return collect(ctx, r, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2", webhookID, limit)
 	}
-	return collect(ctx, r, scanDelivery, "SELECT "+prefixed("d.", deliveryColumns)+` FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
-		WHERE d.state = 'pending' AND d.due_at <= $1 AND w.active = 1 AND w.id NOT IN (''`+busy.String()+`) ORDER BY d.due_at LIMIT $2`, args...)
-}
-
-// Deliveries returns what was and is on its way to a webhook, newest first.
-func (r reader) Deliveries(ctx context.Context, webhookID string, limit int) ([]Delivery, error) {
-	return collect(ctx, r, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE webhook_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2", webhookID, limit)
-}
-
-func prefixed(prefix, columns string) string {
-	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
+	return collect(ctx, r, scanDelivery, "SELECT "+deliveryColumns+" FROM deliveries WHERE webhook_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
+		webhookID, before.CreatedAt, before.ID, limit)
 }

@@ -18,6 +18,8 @@ type errorBody struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Param   string `json:"param,omitempty"`
+	// OldestCursor is where to go on after cursor_expired.
+	OldestCursor string `json:"oldest_cursor,omitempty"`
 }
 
 // statuses are the HTTP statuses of the API's error page.
@@ -34,6 +36,7 @@ var statuses = map[cloud.Code]int{
 	cloud.IdempotencyKeyReused: http.StatusUnprocessableEntity,
 	cloud.TooLate:              http.StatusConflict,
 	cloud.DuplicateRisk:        http.StatusConflict,
+	cloud.CursorExpired:        http.StatusGone,
 }
 
 // wrongMethod is a path that exists, asked in a way that does not.
@@ -69,5 +72,5 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 	if e.Code == cloud.IdempotencyKeyReused {
 		w.Header().Set("x-should-retry", "false")
 	}
-	return reply{statuses[e.Code], envelope{errorBody{Code: string(e.Code), Message: e.Message, Param: e.Param}}}
+	return reply{statuses[e.Code], envelope{errorBody{Code: string(e.Code), Message: e.Message, Param: e.Param, OldestCursor: e.Cursor}}}
 }

@@ -20,6 +20,7 @@ var routes = []struct{ method, path, need, body string }{
 	{"POST", "/v1/messages", "messages:send", seedRequest},
 	{"GET", "/v1/messages", "messages:read", ""},
 	{"GET", "/v1/messages/msg_x", "messages:read", ""},
+	{"GET", "/v1/events", "messages:read", ""},
 	{"GET", "/v1/numbers", "numbers:read", ""},
 	{"GET", "/v1/numbers/num_x", "numbers:read", ""},
 	{"POST", "/v1/numbers/verify", "numbers:write", `{"phone_number":"+14155551234"}`},
@@ -32,6 +33,11 @@ var routes = []struct{ method, path, need, body string }{
 	{"PUT", "/v1/webhooks/wh_x", "webhooks:manage", `{}`},
 	{"PATCH", "/v1/webhooks/wh_x", "webhooks:manage", `{}`},
 	{"DELETE", "/v1/webhooks/wh_x", "webhooks:manage", ""},
+	{"GET", "/v1/webhooks/wh_x/deliveries", "webhooks:manage", ""},
+	{"POST", "/v1/webhooks/wh_x/deliveries/dlv_x/replay", "webhooks:manage", ""},
+	{"POST", "/v1/webhooks/wh_x/replay", "webhooks:manage", `{"events":["evt_x"]}`},
+	{"POST", "/v1/webhooks/wh_x/test", "webhooks:manage", ""},
+	{"POST", "/v1/webhooks/wh_x/rotate-secret", "webhooks:manage", ""},
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {

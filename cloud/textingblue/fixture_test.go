@@ -368,6 +368,13 @@ func (l *logs) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
+// has tells whether something has been logged.
+func (l *logs) has(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.all.Bytes(), []byte(what))
+}
+
 var personal = regexp.MustCompile(greeting + `|\+\d{7,}|whsec_|dev_[a-z2-7]{8}|rly_|tb_live_`)
 
 // check fails if anything personal or secret has been logged.

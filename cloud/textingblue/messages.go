@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func accepted(m store.Message) reply { return reply{http.StatusAccepted, renderS
 
 func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 	q := c.URL.Query()
-	filter := store.MessageFilter{From: number(q.Get("from")), To: number(q.Get("to")), Direction: q.Get("direction"), Limit: 50}
+	filter := store.MessageFilter{From: number(q.Get("from")), To: number(q.Get("to")), Direction: q.Get("direction")}
 	if d := filter.Direction; d != "" && d != store.Inbound && d != store.Outbound {
 		return reply{}, cloud.Invalid("direction", "The 'direction' parameter must be inbound or outbound.")
 	}
@@ -64,12 +65,9 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 			return reply{}, cloud.Invalid("status", "The 'status' parameter must be one of queued, polling, sent, delivered, failed, received.")
 		}
 	}
-	if s := q.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 100 {
-			return reply{}, cloud.Invalid("limit", "The 'limit' parameter must be an integer from 1 to 100.")
-		}
-		filter.Limit = n
+	var err error
+	if filter.Limit, err = limitOf(q); err != nil {
+		return reply{}, err
 	}
 	list, more, err := a.cloud.Messages(ctx, c.who, filter, q.Get("cursor"))
 	if err != nil {
@@ -87,6 +85,19 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 		body.Cursor = &list[len(list)-1].ID
 	}
 	return reply{http.StatusOK, body}, nil
+}
+
+// limitOf is how many items a page may have, 50 unless the query says otherwise.
+func limitOf(q url.Values) (int, error) {
+	s := q.Get("limit")
+	if s == "" {
+		return 50, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 100 {
+		return 0, cloud.Invalid("limit", "The 'limit' parameter must be an integer from 1 to 100.")
+	}
+	return n, nil
 }
 
 // number restores the plus that a client forgot to escape: in a query it reads as a

@@ -387,6 +387,35 @@ func TestResend(t *testing.T) {
 	w.post(id, "resend", `[]`).expect(t, http.StatusBadRequest, "invalid_request", "")
 }
 
+// A message, what repeats it and what repeats that are one to its recipient: when one of
+// them has gone out, none of the others goes without being asked for by name.
+func TestResendOfAResend(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	var ids []string
+	id := w.send(somebody)
+	for range 3 {
+		ids = append(ids, id)
+		m.report(refused(m.order().Message, 1, "no_such_service", false))
+		a := w.post(id, "resend", "")
+		if a.status != http.StatusAccepted {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		id = a.id(t)
+	}
+	for _, state := range []string{"on its way", "sent"} {
+		for _, one := range ids {
+			w.post(one, "resend", "").expect(t, http.StatusConflict, "duplicate_risk", "accept_duplicate_risk")
+		}
+		if state == "on its way" {
+			m.report(wire.Report{Kind: wire.Sent, Message: m.order().Message})
+		}
+	}
+	if a := w.post(ids[0], "resend", `{"accept_duplicate_risk":true}`); a.status != http.StatusAccepted {
+		t.Errorf("asked for by name: %d %s", a.status, a.body)
+	}
+}
+
 // failed for want of evidence is as risky as unknown, and evidence still corrects it.
 func TestUnknownBecomesFailedAndIsCorrected(t *testing.T) {
 	w := newWorld(t, func(c *cloud.Config) { c.UnknownFinal = time.Millisecond })

@@ -41,6 +41,7 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	a.handle("GET /v1/messages/{id}/timeline", cloud.MessagesRead, a.getTimeline)
 	a.handle("POST /v1/messages/{id}/cancel", cloud.MessagesSend, a.cancelMessage)
 	a.handleOnce("POST /v1/messages/{id}/resend", cloud.MessagesSend, a.resendMessage)
+	a.handle("GET /v1/events", cloud.MessagesRead, a.listEvents)
 	a.handle("GET /v1/numbers", cloud.NumbersRead, a.listNumbers)
 	a.handle("GET /v1/numbers/{id}", cloud.NumbersRead, a.getNumber)
 	a.handle("POST /v1/numbers/verify", cloud.NumbersWrite, a.verifyNumber)
@@ -53,6 +54,11 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	a.handle("PUT /v1/webhooks/{id}", cloud.WebhooksManage, a.updateWebhook)
 	a.handle("PATCH /v1/webhooks/{id}", cloud.WebhooksManage, a.updateWebhook)
 	a.handle("DELETE /v1/webhooks/{id}", cloud.WebhooksManage, a.deleteWebhook)
+	a.handle("GET /v1/webhooks/{id}/deliveries", cloud.WebhooksManage, a.listDeliveries)
+	a.handle("POST /v1/webhooks/{id}/deliveries/{delivery}/replay", cloud.WebhooksManage, a.replayDelivery)
+	a.handle("POST /v1/webhooks/{id}/replay", cloud.WebhooksManage, a.replayEvents)
+	a.handle("POST /v1/webhooks/{id}/test", cloud.WebhooksManage, a.testWebhook)
+	a.handle("POST /v1/webhooks/{id}/rotate-secret", cloud.WebhooksManage, a.rotateSecret)
 	a.handle("/", "", a.nothingHere)
 	return a
 }
@@ -65,10 +71,12 @@ type call struct {
 	*http.Request
 	who  cloud.Principal
 	body []byte
-	once *cloud.Once // of a request with a key
+	once *cloud.Once         // of a request with a key
+	out  http.ResponseWriter // of a handler that answers by itself
 }
 
-// reply is a status and what to encode as its body.
+// reply is a status and what to encode as its body; without a status the handler has
+// answered by itself.
 type reply struct {
 	status int
 	body   any
@@ -116,7 +124,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permissio
 	if err != nil {
 		return call{}, err
 	}
-	c := call{Request: r, who: who}
+	c := call{Request: r, who: who, out: w}
 	var forbidden, bad error
 	if need != "" {
 		forbidden = who.Need(need)
@@ -160,6 +168,9 @@ func setLeft(w http.ResponseWriter, left int64) {
 }
 
 func (a *API) write(w http.ResponseWriter, out reply) {
+	if out.status == 0 {
+		return
+	}
 	data, err := out.encode()
 	if err != nil {
 		a.log.Error("http.not_encoded", "error", err.Error())

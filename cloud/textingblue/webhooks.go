@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"time"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
@@ -16,7 +17,7 @@ import (
 func Dialect() cloud.Dialect {
 	return cloud.Dialect{
 		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown", "message.updated", "message.tapback",
-			"group.updated", "relay.online", "relay.offline", "relay.attention", "line.paused", "line.resumed"},
+			"group.updated", "relay.online", "relay.offline", "relay.attention", "line.paused", "line.resumed", "webhook.disabled"},
 		Body: eventBody,
 		Sign: sign,
 	}
@@ -28,6 +29,7 @@ type event struct {
 	Type      string  `json:"type"`
 	Timestamp *string `json:"timestamp"`
 	Change    string  `json:"change,omitempty"` // of message.updated: edited, unsent, chat, text or media
+	Test      bool    `json:"test,omitempty"`   // of webhook.test
 	Data      any     `json:"data"`
 }
 
@@ -69,6 +71,12 @@ func eventBody(e store.Event, m store.Message) (string, error) {
 		body, err := cloud.JSON(out)
 		return string(body), err
 	}
+	if e.Webhook != nil {
+		out.Test = e.Type == "webhook.test"
+		out.Data = renderWebhook(*e.Webhook)
+		body, err := cloud.JSON(out)
+		return string(body), err
+	}
 	if e.Group != nil || e.Relay != nil || e.Line != nil {
 		out.Data = renderOther(e)
 		body, err := cloud.JSON(out)
@@ -102,13 +110,25 @@ type webhook struct {
 	URL         string   `json:"url"`
 	Events      []string `json:"events"`
 	PhoneNumber *string  `json:"phone_number"`
-	Secret      string   `json:"secret,omitempty"` // only in the answer that creates it
+	Secret      string   `json:"secret,omitempty"` // only in the answer that makes it
 	Active      bool     `json:"active"`
 	CreatedAt   *string  `json:"created_at"`
+	// Our own keys: why the server has switched it off, failing or gone, and until when
+	// the former secret signs too.
+	DisabledReason     string  `json:"disabled_reason,omitempty"`
+	DisabledAt         *string `json:"disabled_at,omitempty"`
+	OldSecretExpiresAt *string `json:"old_secret_expires_at,omitempty"`
 }
 
 func renderWebhook(w store.Webhook) webhook {
-	return webhook{ID: w.ID, URL: w.URL, Events: w.Events, PhoneNumber: text(w.PhoneNumber), Active: w.Active, CreatedAt: stamp(w.CreatedAt)}
+	out := webhook{
+		ID: w.ID, URL: w.URL, Events: w.Events, PhoneNumber: text(w.PhoneNumber), Active: w.Active, CreatedAt: stamp(w.CreatedAt),
+		DisabledReason: w.Disabled, DisabledAt: stamp(w.DisabledAt),
+	}
+	if w.OldSecretUntil > time.Now().UnixMilli() {
+		out.OldSecretExpiresAt = stamp(w.OldSecretUntil)
+	}
+	return out
 }
 
 func (a *API) listWebhooks(ctx context.Context, c call) (reply, error) {
@@ -164,7 +184,7 @@ func (c call) change(w *store.Webhook) error {
 }
 
 func (a *API) createWebhook(ctx context.Context, c call) (reply, error) {
-	w := store.Webhook{Dialect: store.TextingBlue}
+	w := store.Webhook{Dialect: store.TextingBlue, Active: true}
 	if err := c.change(&w); err != nil {
 		return reply{}, err
 	}

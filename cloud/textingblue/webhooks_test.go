@@ -314,7 +314,7 @@ func TestDeliveryOutlivesTheServer(t *testing.T) {
 	if err != nil || len(hooks) != 1 {
 		t.Fatal(err)
 	}
-	list, err := w.store.Deliveries(t.Context(), hooks[0].ID, 10)
+	list, err := w.store.Deliveries(t.Context(), hooks[0].ID, nil, 10)
 	if err != nil || len(list) != 1 || list[0].State != store.DeliveryPending || list[0].Response != http.StatusBadGateway {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -350,7 +350,7 @@ func TestDeliveryIsWrittenWithItsEvent(t *testing.T) {
 	hooks[0].Active = false
 	w.write(func(tx *store.Tx) error { return tx.UpdateWebhook(hooks[0]) })
 	m.inbound(3)
-	list, err := w.store.Deliveries(t.Context(), hooks[0].ID, 10)
+	list, err := w.store.Deliveries(t.Context(), hooks[0].ID, nil, 10)
 	if err != nil || len(list) != 3 { // acknowledged: so they are there
 		t.Fatalf("%d deliveries, %v", len(list), err)
 	}

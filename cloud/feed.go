@@ -1,0 +1,238 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bluerelay/cloud/store"
+)
+
+// EventPage is a part of an account's log, in its order and without a hole.
+type EventPage struct {
+	Events []FeedEvent
+	Cursor string // to go on from; that of the question where there are no events
+	More   bool   // there are events after these already
+}
+
+// FeedEvent is one event with the place after it.
+type FeedEvent struct {
+	store.Told
+	Cursor string
+}
+
+// Events returns the page of the account's log after a cursor, as a dialect tells it,
+// or its oldest page for "". Where events after the cursor are not kept any more it
+// returns CursorExpired.
+func (s *Service) Events(ctx context.Context, p Principal, dialect, after string, limit int) (EventPage, error) {
+	var seq int64
+	var err error
+	if after == "" {
+		seq, err = s.oldestPlace(ctx, p, dialect)
+	} else {
+		seq, err = readCursor(p, after)
+	}
+	if err != nil {
+		return EventPage{}, err
+	}
+	page, _, err := s.eventsAfter(ctx, p, dialect, seq, limit)
+	return page, err
+}
+
+func readCursor(p Principal, cursor string) (int64, error) {
+	seq, ok := parseEventCursor(p.Account.ID, cursor)
+	if !ok {
+		return 0, Invalid("after", "The 'after' parameter must be a cursor that this API has given.")
+	}
+	return seq, nil
+}
+
+// oldestPlace is the place before the oldest event that is kept.
+func (s *Service) oldestPlace(ctx context.Context, p Principal, dialect string) (int64, error) {
+	last, err := s.store.LastEvent(ctx, p.Account.ID)
+	if err != nil {
+		return 0, fmt.Errorf("find the newest event: %w", err)
+	}
+	first, err := s.store.Told(ctx, p.Account.ID, dialect, 0, 1)
+	if err != nil {
+		return 0, fmt.Errorf("find the oldest event: %w", err)
+	}
+	if len(first) == 0 {
+		return last, nil
+	}
+	return first[0].Seq - 1, nil
+}
+
+// eventsAfter reads what follows a place, and the place after that. The newest number
+// is read first: if there is one ahead and nothing follows, it has been removed.
+func (s *Service) eventsAfter(ctx context.Context, p Principal, dialect string, after int64, limit int) (EventPage, int64, error) {
+	last, err := s.store.LastEvent(ctx, p.Account.ID)
+	if err != nil {
+		return EventPage{}, 0, fmt.Errorf("find the newest event: %w", err)
+	}
+	list, err := s.store.Told(ctx, p.Account.ID, dialect, after, limit+1)
+	if err != nil {
+		return EventPage{}, 0, fmt.Errorf("read events: %w", err)
+	}
+	// A place ahead of the log is one of a database that was restored from a copy.
+	if len(list) == 0 && last != after || len(list) > 0 && list[0].Seq != after+1 {
+		return EventPage{}, 0, s.expired(ctx, p, dialect)
+	}
+	page := EventPage{More: len(list) > limit}
+	list = list[:min(len(list), limit)]
+	page.Events = make([]FeedEvent, len(list))
+	for i, t := range list {
+		page.Events[i] = FeedEvent{t, eventCursor(p.Account.ID, t.Seq)}
+		after = t.Seq
+	}
+	page.Cursor = eventCursor(p.Account.ID, after)
+	return page, after, nil
+}
+
+func (s *Service) expired(ctx context.Context, p Principal, dialect string) error {
+	oldest, err := s.oldestPlace(ctx, p, dialect)
+	if err != nil {
+		return err
+	}
+	return &Error{
+		Code: CursorExpired, Param: "after", Cursor: eventCursor(p.Account.ID, oldest),
+		Message: "The events after this cursor are not kept any more. Go on from the oldest cursor.",
+	}
+}
+
+// Where a stream of events begins.
+const (
+	FromNow    = "now"
+	FromOldest = ""
+)
+
+// The stream's limits.
+const (
+	streamPage = 100         // events at once
+	keyLook    = time.Second // a key that was revoked hears nothing after it
+)
+
+// FollowEvents gives tell the account's events from a place on, a cursor or one of the
+// two names, until ctx ends, the server stops, the key is revoked, or tell fails, and
+// returns why. tell is called at once, with what there is, then with whatever is new,
+// and with an empty page at least every Config.Heartbeat.
+//
+// The bell is hung up before the log is read, and whatever it says, the log is read
+// from the last event told: nothing is lost in between and nothing comes twice.
+func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from string, tell func(EventPage) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.base, cancel)()
+	end, ok := s.transfers.begin("", cancel)
+	if !ok {
+		return &Error{Code: Unavailable, Message: "The server is stopping: try again.", RetryAfter: time.Second}
+	}
+	defer end()
+	bell, hangUp := s.feeds.listen(p.Account.ID)
+	defer hangUp()
+	after, err := s.placeOf(ctx, p, dialect, from)
+	if err != nil {
+		return err
+	}
+	beat := time.NewTicker(s.cfg.Heartbeat)
+	defer beat.Stop()
+	due, looked := true, time.Now()
+	for {
+		if time.Since(looked) >= min(keyLook, s.cfg.Heartbeat) {
+			if err := s.stillGood(ctx, p); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
+		var page EventPage
+		if page, after, err = s.eventsAfter(ctx, p, dialect, after, streamPage); err != nil {
+			return err
+		}
+		if due || len(page.Events) > 0 {
+			if err := tell(page); err != nil {
+				return err
+			}
+		}
+		if due = false; page.More {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-bell:
+		case <-beat.C:
+			due = true
+		}
+	}
+}
+
+func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string) (int64, error) {
+	switch from {
+	case FromNow:
+		return s.store.LastEvent(ctx, p.Account.ID)
+	case FromOldest:
+		return s.oldestPlace(ctx, p, dialect)
+	}
+	return readCursor(p, from)
+}
+
+// stillGood returns Unauthorized for a key that was revoked meanwhile, by this process
+// or beside it.
+func (s *Service) stillGood(ctx context.Context, p Principal) error {
+	_, err := s.store.KeyByHash(ctx, p.Key.SecretHash)
+	if errors.Is(err, store.ErrNotFound) {
+		return &Error{Code: Unauthorized, Message: "Missing or invalid API key"}
+	}
+	return err
+}
+
+// lookForEvents wakes those who wait for events that another process has written: the
+// commands that work on the database beside the server ring no bell here.
+func (s *Service) lookForEvents(ctx context.Context) error {
+	for _, id := range s.feeds.ids() {
+		last, err := s.store.LastEvent(ctx, id)
+		if err != nil {
+			return err
+		}
+		if last != s.heads[id] {
+			s.heads[id] = last
+			s.feeds.wake(id)
+		}
+	}
+	return nil
+}
+
+// forgetBatchEvents is how many events are removed in one transaction.
+const forgetBatchEvents = 500
+
+// forgetEvery is how many sweeps go by between two looks for events that are too old.
+const forgetEvery = 60
+
+// forgetEvents removes events that are older than Config.EventLife, and their
+// deliveries.
+func (s *Service) forgetEvents(ctx context.Context) error {
+	if s.sweeps++; s.sweeps%forgetEvery != 1 {
+		return nil
+	}
+	accounts, err := s.store.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	before := time.Now().Add(-s.cfg.EventLife).UnixMilli()
+	for _, a := range accounts {
+		for n := forgetBatchEvents; n == forgetBatchEvents; {
+			var last int64
+			if last, n, err = s.store.EventsBefore(ctx, a.ID, before, forgetBatchEvents); err != nil || n == 0 {
+				break
+			}
+			if err = s.store.Write(ctx, func(tx *store.Tx) error { return tx.RemoveEvents(a.ID, last) }); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("forget old events: %w", err)
+		}
+	}
+	return nil
+}
