@@ -17,22 +17,24 @@ import (
 var house = map[string][]string{
 	"wire":              {},
 	"chatdb":            {},
-	"applescript":       {},
+	"fault":             {},
+	"applescript":       {"fault"},
 	"launchd":           {},
 	"simulator":         {},
 	"cli":               {},
-	"relay":             {"wire", "chatdb", "applescript"},
+	"relay":             {"wire", "chatdb", "applescript", "fault"},
 	"cloud/store":       {"wire"},
-	"cloud":             {"cloud/store", "wire"},
+	"cloud":             {"cloud/store", "wire", "fault"},
 	"cloud/textingblue": {"cloud", "cloud/store", "wire"},
 	"cloud/console":     {"cloud", "cloud/store"},
-	"cmd/bluerelay":     {"cli", "relay", "chatdb", "applescript", "launchd"},
-	"cmd/bluecloud":     {"cli", "cloud", "cloud/store", "cloud/textingblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
+	"cmd/bluerelay":     {"cli", "fault", "relay", "chatdb", "applescript", "launchd"},
+	"cmd/bluecloud":     {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
+	"torture":           {"cli", "simulator"},
 	"e2e":               {},
 }
 
 // apart are folders that are modules or programs of their own.
-var apart = []string{"tools", "bench", ".git"}
+var apart = []string{"tools", "bench", "model", "torture/power", ".git"}
 
 func TestHouse(t *testing.T) {
 	found := make(map[string]bool)
