@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test bench darwin fmt
+.PHONY: help build test torture bench darwin fmt
 
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags=-buildid=
 
@@ -11,6 +11,9 @@ build: ## build bin/bluecloud and bin/bluerelay
 
 test: ## run every check and test; STEPS="vet tests" runs only these
 	@scripts/test.sh $(STEPS)
+
+torture: ## kill, cut, swap and judge the product; ARGS="-seed 7 -duration 30m" as docs/reliability.md says
+	go run -buildvcs=false ./torture $(ARGS)
 
 bench: ## run the benchmarks of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...

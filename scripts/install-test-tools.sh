@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the programs which the tests start beside Go are there: Node and Python with
 # requests run the examples of the API pages, curl their curl lines, npm fetches the compiler
-# of the macOS build, gcc compiles SQLite.
+# of the macOS build, gcc compiles SQLite, strace records what goes to the disk.
 #
 # On Debian it installs what is missing, with sudo where it is not root. On other systems it
 # names what to install and exits 1. It does nothing, silently, where all is there.
@@ -25,6 +25,8 @@ need make make
 need gcc gcc libc6-dev
 need curl curl
 need node nodejs
+# Only Linux has it: what is written to the disk, for the tests of power loss.
+[[ $(uname -s) != Linux ]] || need strace strace
 # Only the cross build asks for npm, and a Mac builds for itself.
 [[ $(uname -s) == Darwin || -n ${ZIG:-} ]] || need npm npm
 has_requests || missing+=(python3-requests)

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(tools format scripts vet fix lint checkers darwin fuzz tests)
+all=(tools format scripts vet fix lint checkers darwin fuzz torture tests)
 steps=("$@")
 [[ $# -gt 0 ]] || steps=("${all[@]}")
 
@@ -58,6 +58,13 @@ step_darwin() (
 )
 
 step_fuzz() { scripts/fuzz.sh; }
+
+# The short form of `make torture`: all of it for a minute, and three rules broken on
+# purpose, which the harness must notice. TORTURE_SEED chooses another course.
+step_torture() {
+  go run ./torture -seed "${TORTURE_SEED:-1}" -duration 60s -round 30s &&
+    go run ./torture -seed "${TORTURE_SEED:-1}" -broken killed-repeated,journal-forgets,success-believed
+}
 
 step_tests() { go test -race -shuffle=on -timeout 10m ./...; }
 

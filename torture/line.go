@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// line is one number with its Mac, the relay that is its own, and those that were.
+type line struct {
+	round  *round
+	number string
+	mac    *mac
+	disk   *disk // of the relays' state folders
+
+	mu      sync.Mutex
+	made    int
+	relay   *relay
+	retired []*relay
+}
+
+// relay is one state folder and the daemon on it.
+type relay struct {
+	dir    string
+	daemon *keeper
+	// refused counts how often the cloud has refused it.
+	refused atomic.Int64
+}
+
+// tune is what the relays' waiting times are: a round lasts seconds.
+const relayTune = `FAULT_CONFIG={"Settle":2000000000,"SettleFile":4000000000,"Grace":4000000000,"Net":200000000,"Retry":50000000,
+	"Drain":2000000000,"RetryMin":5000000,"RetryMax":60000000,"RetryRefused":150000000,"SendLimit":3000000000,"Stall":1500000000}`
+
+// pairTries is how often a pairing is tried: either side may be killed in it.
+const pairTries = 200
+
+// pair makes a state folder the line's Mac. It is tried until it succeeds, each time
+// with a new setup URL, because nobody knows whether the former was used up.
+func (l *line) pair(ctx context.Context, dir string) error {
+	var last error
+	for range pairTries {
+		out, err := run(ctx, l.round.planner.env("cloud.pair"), l.round.bin.bluecloud,
+			"line", "pair", l.number, "--replace", "--json", "--database", l.round.database())
+		if err == nil {
+			var made struct {
+				SetupURL string `json:"setup_url"`
+			}
+			if err := json.Unmarshal([]byte(out), &made); err != nil {
+				return fmt.Errorf("read the setup URL: %w", err)
+			}
+			env := l.round.faultEnv(l.round.planner.env("relay.pair"))
+			if _, err = run(ctx, env, l.round.bin.bluerelay, "pair", made.SetupURL, "--state", dir, "--chat-db", l.mac.chatDB()); err == nil {
+				return nil
+			}
+		}
+		last = err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("pair %s: %w", l.number, last)
+}
+
+// newRelay pairs a new state folder and starts its daemon.
+func (l *line) newRelay(ctx context.Context) (*relay, error) {
+	l.mu.Lock()
+	l.made++
+	dir := filepath.Join(l.disk.dir, fmt.Sprintf("relay%d", l.made))
+	l.mu.Unlock()
+	if err := l.pair(ctx, dir); err != nil {
+		return nil, err
+	}
+	r := &relay{dir: dir}
+	return r, l.begin(r)
+}
+
+func (l *line) begin(r *relay) (err error) {
+	name := strings.TrimPrefix(strings.TrimPrefix(r.dir, l.round.dir+"/"), "disk-")
+	r.daemon, err = keep(filepath.Join(l.round.dir, strings.ReplaceAll(name, "/", "-")+".log"), func() *exec.Cmd {
+		cmd := exec.Command(l.round.bin.bluerelay, "run", "--state", r.dir, "--chat-db", l.mac.chatDB(), "--osascript", filepath.Join(l.mac.dir, "osascript"))
+		cmd.Env = append(os.Environ(), l.round.faultEnv(l.round.planner.env("relay.", "shim."))...)
+		cmd.Env = append(cmd.Env, relayTune)
+		return cmd
+	}, func(said string) {
+		if strings.Contains(said, "link.refused") {
+			r.refused.Add(1)
+		}
+	})
+	return err
+}
+
+func (l *line) current() *relay {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.relay
+}
+
+// processes are the daemons that run, the line's own first.
+func (l *line) processes() []*relay {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]*relay{l.relay}, l.retired...)
+}
+
+// maxRetired bounds the daemons that have lost their right and do not know it yet.
+const maxRetired = 3
+
+// swap gives the line another Mac; the old one goes on until the cloud has told it
+// that it is not wanted any more.
+func (l *line) swap(ctx context.Context) error {
+	r, err := l.newRelay(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	old := l.relay
+	l.relay, l.retired = r, append(l.retired, old)
+	var over []*relay
+	if len(l.retired) > maxRetired {
+		over, l.retired = l.retired[:1], l.retired[1:]
+	}
+	l.mu.Unlock()
+	for _, r := range over {
+		l.round.await(ctx, 5*time.Second, func() bool { return r.refused.Load() > 0 })
+		r.daemon.stop()
+	}
+	return nil
+}
+
+// repair makes the same state folder the line's Mac once more.
+func (l *line) repair(ctx context.Context) error {
+	r := l.current()
+	r.daemon.hold()
+	defer r.daemon.release()
+	if err := l.pair(ctx, r.dir); err != nil {
+		return err
+	}
+	r.refused.Store(0)
+	return nil
+}
+
+// journalFiles are what a journal is on disk.
+var journalFiles = []string{"journal.db", "journal.db-wal", "journal.db-shm"}
+
+// forget deletes the journal, as a person does who tidies up.
+func (l *line) forget(ctx context.Context) error {
+	r := l.current()
+	r.daemon.hold()
+	defer r.daemon.release()
+	for _, name := range journalFiles {
+		if err := os.Remove(filepath.Join(r.dir, name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore brings back a journal as it was a moment ago, as from a backup; the cloud
+// has to notice, and then the Mac is paired again.
+func (l *line) restore(ctx context.Context, wait time.Duration) error {
+	r := l.current()
+	r.daemon.hold()
+	saved, err := os.MkdirTemp(l.round.dir, "journal")
+	if err == nil {
+		err = copyFiles(saved, r.dir)
+	}
+	r.daemon.release()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(saved)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(wait):
+	}
+	r.daemon.hold()
+	r.refused.Store(0)
+	err = errors.Join(removeFiles(r.dir), copyFiles(r.dir, saved))
+	r.daemon.release()
+	if err != nil {
+		return err
+	}
+	// It may have had nothing to report since the copy; then it is no old journal.
+	l.round.await(ctx, 700*time.Millisecond, func() bool { return r.refused.Load() > 0 })
+	if r.refused.Load() == 0 {
+		return nil
+	}
+	return l.repair(ctx)
+}
+
+func removeFiles(dir string) error {
+	var errs []error
+	for _, name := range journalFiles {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func copyFiles(to, from string) error {
+	for _, name := range journalFiles {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), data, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

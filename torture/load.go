@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"bluerelay/simulator"
+)
+
+// The load of one line.
+const (
+	people   = 6   // ordinary conversations
+	busy     = 120 // milliseconds between two messages of a conversation, on average
+	ahead    = 3   // messages of one conversation that are not ended yet
+	sameText = 12  // per cent of the messages have a text that others have too
+	steered  = 6   // per cent are canceled, as many expire soon
+	pictured = 8   // per cent are sent with a file
+	filed    = 12  // per cent of what comes in has a file
+	typing   = 6   // per cent of what happens on the Mac is the owner's own typing
+)
+
+// The recipients whose outcome the simulator chooses.
+const (
+	notOnIMessage = "+15005550001"
+	undelivered   = "+15005550002"
+	readsIt       = "+15005550003"
+	silentOne     = "+15005550004"
+	timesOut      = "+15005550007"
+	green         = "+15005550008"
+	recovers      = "+15005550009"
+)
+
+// load starts who sends and who writes to a line.
+func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
+	for i := range people {
+		to := fmt.Sprintf("+1415555%02d%02d", 10+i, l.number[len(l.number)-1]-'0')
+		wg.Go(func() { r.converse(ctx, l, to, busy) })
+	}
+	specials := []string{notOnIMessage, undelivered, readsIt, silentOne, timesOut, green, recovers}
+	for _, to := range specials {
+		pause := 1500
+		if to == silentOne && r.shape.silent {
+			pause = 100
+		}
+		wg.Go(func() { r.converse(ctx, l, to, pause) })
+	}
+	wg.Go(func() { r.write(ctx, l) })
+}
+
+// converse sends to one person, one message after the other.
+func (r *round) converse(ctx context.Context, l *line, to string, pause int) {
+	var open []string
+	for n := 0; ctx.Err() == nil; n++ {
+		if !r.sleep(ctx, time.Duration(1+rand.IntN(2*pause))*time.Millisecond) {
+			return
+		}
+		for len(open) >= ahead {
+			kept := open[:0]
+			for _, id := range open {
+				if !r.hook.ended(id) {
+					kept = append(kept, id)
+				}
+			}
+			if open = kept; len(open) >= ahead && !r.sleep(ctx, 20*time.Millisecond) {
+				return
+			}
+		}
+		unique := rand.IntN(100) >= sameText
+		text := "ok"
+		if unique {
+			text = fmt.Sprintf("%s to %s, number %d of round %d", l.number, to, n, r.total.Rounds)
+		}
+		file := ""
+		if pause == busy && rand.IntN(100) < pictured {
+			file = fmt.Sprintf("p%s-%s-%d.png", l.number[1:], to[1:], n)
+		}
+		if id := r.send(ctx, l, to, text, file, unique); id != "" {
+			open = append(open, id)
+		}
+	}
+}
+
+func (r *round) sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// send posts until it has an answer, with one key, so that it is one message whatever
+// becomes of the answers. It returns the message's id.
+func (r *round) send(ctx context.Context, l *line, to, text, file string, unique bool) string {
+	s := sent{line: l.number, to: to, hash: hashOf(text), unique: unique}
+	body := map[string]any{"to": to, "from": l.number, "content": text}
+	if file != "" {
+		body["media_url"] = r.files.url(file)
+	}
+	switch n := rand.IntN(100); {
+	case n < steered:
+		s.canceling = true
+	case n < 2*steered && to != silentOne:
+		s.expiring = true
+		body["expires_at"] = time.Now().Add(time.Duration(100+rand.IntN(900)) * time.Millisecond).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	key := fmt.Sprintf("%s-%s-%d", l.number, to, rand.Uint64())
+	for {
+		status, answer, err := r.call(context.WithoutCancel(ctx), http.MethodPost, "/v1/messages/send", key, body)
+		var made struct{ ID string }
+		if err == nil && status == http.StatusAccepted && json.Unmarshal(answer, &made) == nil {
+			s.id, s.at = made.ID, time.Now()
+			r.history.accept(s)
+			if s.canceling {
+				r.later(r.random2(0, 300), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
+			}
+			return s.id
+		}
+		if err == nil && status == http.StatusBadRequest && s.expiring {
+			return "" // its time was over before the server was there
+		}
+		if err == nil && status >= 400 && status < 500 {
+			r.total.fail("refused", fmt.Sprintf("a send was answered with %d: %s", status, answer))
+			return ""
+		}
+		if !r.sleep(ctx, 15*time.Millisecond) {
+			return "" // it may be there or not
+		}
+	}
+}
+
+// cancel asks once; the answer may be lost, and the message says what became of it.
+func (r *round) cancel(ctx context.Context, id string) {
+	_, _, _ = r.call(ctx, http.MethodPost, "/v1/messages/"+id+"/cancel", "", map[string]any{})
+}
+
+// write lets people write to the Mac, and its owner to them.
+func (r *round) write(ctx context.Context, l *line) {
+	file := filepath.Join(r.dir, "picture.png")
+	if err := os.WriteFile(file, picture("inbound", 40<<10), 0o600); err != nil {
+		r.total.fail("harness", err.Error())
+		return
+	}
+	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(200))*time.Millisecond); n++ {
+		who := fmt.Sprintf("+1415555%02d%02d", 10+rand.IntN(people), l.number[len(l.number)-1]-'0')
+		if rand.IntN(100) < typing {
+			text := fmt.Sprintf("typed %d", n)
+			r.history.typedOn(l.number, who, text)
+			_, _ = simulator.Type(ctx, l.mac.dir, who, text) // Messages may be dead
+			continue
+		}
+		in := received{line: l.number, text: fmt.Sprintf("to %s, number %d of round %d", l.number, n, r.total.Rounds), at: time.Now(), file: rand.IntN(100) < filed}
+		one := simulator.Inbound{From: who, Text: in.text}
+		if in.file {
+			one.Media = file
+		}
+		_, err := simulator.Receive(context.WithoutCancel(ctx), l.mac.dir, one)
+		in.sure = err == nil
+		r.history.receive(in)
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// planner chooses where processes are to die: places that were hit seldom are chosen
+// more often. It may be used concurrently.
+type planner struct {
+	mode   string
+	places []string
+	only   []string // where a broken rule needs certain places; empty for all
+	often  []string // where it needs processes to stop
+
+	mu     sync.Mutex
+	ended  bool
+	random *rand.Rand
+	hits   map[string]int // ends by place
+	tried  map[string]int // how often a place was in a plan
+}
+
+func newPlanner(o options, places []string, s shape, hits map[string]int) *planner {
+	return &planner{mode: o.mode, places: places, only: s.only, often: s.stops, random: rand.New(rand.NewPCG(o.seed, 2)), hits: hits, tried: make(map[string]int)}
+}
+
+// inShim are the prefixes of places inside the shim, a process for each send: there a
+// number of passes would mean each process's first, so they get a probability.
+var inShim = []string{"shim.order", "shim.mark", "shim.run", "shim.ended", "shim.result"}
+
+// stops are places at which a process that stands still is as bad as a dead one.
+var stops = []string{"relay.arm.after", "relay.receive.after", "shim.start", "shim.order", "shim.mark.after", "shim.run", "shim.ended", "cloud.order", "cloud.apply.after"}
+
+// env is the plan for one process: places beginning with one of the prefixes.
+func (p *planner) env(prefixes ...string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seed := fmt.Sprintf("FAULT_SEED=%d", p.random.Uint64())
+	if p.ended || p.mode == modeRandom && len(p.only) == 0 || p.random.IntN(4) == 0 {
+		return []string{seed}
+	}
+	var plan []string
+	for range 4 {
+		if place := p.choose(prefixes, func(place string) bool { return !isInShim(place) }); place != "" {
+			// The first time, until that has shown that the place is met often.
+			plan = append(plan, fmt.Sprintf("%s#%d", place, 1+p.random.IntN(1+min(p.hits[place], 5))))
+		}
+	}
+	if place := p.choose(prefixes, isInShim); place != "" {
+		plan = append(plan, place+"@0.25")
+	}
+	if p.random.IntN(4) == 0 {
+		place := stops[p.random.IntN(len(stops))]
+		if hasPrefix(place, prefixes) {
+			plan = append(plan, place+"!stop@0.1")
+		}
+	}
+	for _, place := range p.often {
+		if hasPrefix(place, prefixes) {
+			plan = append(plan, place+"!stop@0.5")
+		}
+	}
+	return []string{seed, "FAULT_PLAN=" + strings.Join(plan, ",")}
+}
+
+func isInShim(place string) bool { return hasPrefix(place, inShim) }
+
+func hasPrefix(s string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// choose draws one place, the seldom ones first. Those that are never met must not
+// take the room of others, so it counts too how often one was tried.
+func (p *planner) choose(prefixes []string, ok func(string) bool) string {
+	var list []string
+	var weights []float64
+	total := 0.0
+	for _, place := range p.places {
+		if !hasPrefix(place, prefixes) || !ok(place) || len(p.only) > 0 && !hasPrefix(place, p.only) {
+			continue
+		}
+		w := 1 / (1 + float64(p.hits[place]) + float64(p.tried[place])/10)
+		list, weights, total = append(list, place), append(weights, w), total+w
+	}
+	at := p.random.Float64() * total
+	for i, w := range weights {
+		if at -= w; at < 0 {
+			p.tried[list[i]]++
+			return list[i]
+		}
+	}
+	return ""
+}
+
+// end makes every further plan an empty one.
+func (p *planner) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+}
+
+func (p *planner) count(place string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hits[place]++
+}
+
+// end is a line that a process left before it killed or stopped itself.
+type end struct {
+	at      int64 // Unix milliseconds
+	pid     int
+	stopped bool
+	place   string
+	subject string
+}
+
+// ends follows the file of such lines.
+type ends struct {
+	path string
+	read int64
+}
+
+// news are the whole lines written since the last call.
+func (e *ends) news() ([]end, error) {
+	f, err := os.Open(e.path)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Seek(e.read, io.SeekStart); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	e.read += int64(len(whole))
+	var list []end
+	lines := bufio.NewScanner(bytes.NewReader(whole))
+	for lines.Scan() {
+		var one end
+		var word string
+		if _, err := fmt.Sscan(lines.Text(), &one.at, &one.pid, &word, &one.place, &one.subject); err != nil {
+			return nil, fmt.Errorf("read where processes ended: %w: %s", err, strconv.Quote(lines.Text()))
+		}
+		one.stopped = word == "stop"
+		list = append(list, one)
+	}
+	return list, lines.Err()
+}

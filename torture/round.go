@@ -1,0 +1,351 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// round is one life of the whole product: from empty folders through the torture to
+// rest and judgement.
+type round struct {
+	options options
+	bin     programs
+	dir     string
+	total   *tally
+	time    time.Duration
+	shape   shape
+	planner *planner
+	random  *rand.Rand // the nemesis's own
+
+	address string // the cloud's
+	key     string
+	account string
+	proxy   *proxy
+	hook    *hook
+	files   *files
+	cloud   *keeper
+	disk    *disk // the cloud's
+	lines   []*line
+	ends    ends
+	client  http.Client
+
+	work    sync.WaitGroup // pauses and holes under way
+	history history
+}
+
+// shape is what a round consists of; the zero value is everything.
+type shape struct {
+	only   []string // the places where processes die; empty for all
+	stops  []string // places where processes stop often; empty for now and then anywhere
+	swaps  bool     // more of them
+	silent bool     // recipients of whom no row comes get more messages
+	hasty  bool     // a round that does not come to rest is not waited for long
+}
+
+// lineCount is how many lines there are; one of them sends by SMS who is not on iMessage.
+const (
+	lineCount    = 2
+	fallbackLine = 1
+)
+
+func numberOf(line int) string { return fmt.Sprintf("+1415555987%d", line) }
+
+func newRound(o options, bin programs, dir string, total *tally, d time.Duration) (*round, error) {
+	seed := o.seed*1000 + uint64(total.Rounds)
+	o.seed = seed
+	r := &round{
+		options: o, bin: bin, dir: dir, total: total, time: d, shape: total.shape,
+		random: rand.New(rand.NewPCG(seed, 1)), client: http.Client{Timeout: 3 * time.Second},
+	}
+	r.planner = newPlanner(o, total.places, total.shape, total.Hits)
+	r.ends.path = filepath.Join(dir, "ends.log")
+	return r, os.MkdirAll(dir, 0o700)
+}
+
+func (r *round) database() string { return filepath.Join(r.disk.dir, "cloud.db") }
+
+// faultEnv adds where a process is to write that it ends.
+func (r *round) faultEnv(plan []string) []string { return append(plan, "FAULT_LOG="+r.ends.path) }
+
+// run does the round. Violations go into the tally; the error is the harness's own.
+func (r *round) run(ctx context.Context, tick func()) (err error) {
+	defer func() { err = errors.Join(err, r.close(err != nil)) }()
+	if err := r.set(ctx); err != nil {
+		return fmt.Errorf("set up a round: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var writers, nemesis sync.WaitGroup
+	loading, stopLoad := context.WithTimeout(ctx, r.time)
+	defer stopLoad()
+	for _, l := range r.lines {
+		r.load(loading, l, &writers)
+	}
+	nemesis.Go(func() { r.torment(ctx, loading) })
+	watching, stopWatch := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { r.watch(watching, tick, stopLoad) })
+	writers.Wait()
+	nemesis.Wait()
+	r.work.Wait()
+	resting := r.rest(ctx)
+	stopWatch()
+	watch.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.judge(ctx, resting)
+}
+
+// cloudTune are the cloud's waiting times.
+const cloudTune = `FAULT_CONFIG={"Ping":1000000000,"Sweep":150000000,"MediaWait":3000000000,"FetchRetry":50000000,"MediaStall":1500000000,"ReleaseWait":300000000,"CancelWait":400000000}`
+
+// set builds the world: cloud, hook, proxy, account, and lines with their Macs.
+func (r *round) set(ctx context.Context) (err error) {
+	if r.address, err = freeAddress(); err != nil {
+		return err
+	}
+	if r.proxy, err = newProxy(r.address); err != nil {
+		return err
+	}
+	if r.hook, err = newHook(); err != nil {
+		return err
+	}
+	if r.files, err = newFiles(filepath.Join(r.dir, "roots.pem")); err != nil {
+		return err
+	}
+	if r.disk, err = newDisk(filepath.Join(r.dir, "disk-cloud")); err != nil {
+		return err
+	}
+	if err := r.account1(ctx); err != nil {
+		return err
+	}
+	r.proxy.quiet.Store(true)
+	if err := r.startCloud(); err != nil {
+		return err
+	}
+	for i := range lineCount {
+		l := &line{round: r, number: numberOf(i)}
+		if l.disk, err = newDisk(filepath.Join(r.dir, fmt.Sprintf("disk-mac%d", i))); err != nil {
+			return err
+		}
+		r.lines = append(r.lines, l)
+		if l.mac, err = newMac(ctx, r.bin, filepath.Join(r.dir, fmt.Sprintf("mac%d", i)), l.number, r.options.seed+uint64(i)); err != nil {
+			return err
+		}
+		fallback := "off"
+		if i == fallbackLine {
+			fallback = "on"
+		}
+		if _, err := run(ctx, nil, r.bin.bluecloud, "line", "add", l.number, "--account", r.account, "--pace", "off", "--sms-fallback="+fallback, "--database", r.database()); err != nil {
+			return err
+		}
+		if l.relay, err = l.newRelay(ctx); err != nil {
+			return err
+		}
+	}
+	hook := map[string]any{"url": r.hook.url, "events": []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown"}}
+	if !r.await(ctx, 20*time.Second, func() bool {
+		status, _, err := r.call(ctx, http.MethodPost, "/v1/webhooks", "", hook)
+		return err == nil && (status == http.StatusCreated || status == http.StatusConflict)
+	}) {
+		return errors.New("no webhook can be made")
+	}
+	r.proxy.quiet.Store(false)
+	return nil
+}
+
+// account1 makes the one account, while no server runs.
+func (r *round) account1(ctx context.Context) error {
+	out, err := run(ctx, nil, r.bin.bluecloud, "account", "create", "Torture", "--json", "--database", r.database())
+	if err != nil {
+		return err
+	}
+	var made struct {
+		AccountID   string `json:"account_id"`
+		TextingBlue struct {
+			APIKey string `json:"api_key"`
+		} `json:"texting_blue"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		return fmt.Errorf("read the account: %w", err)
+	}
+	r.account, r.key = made.AccountID, made.TextingBlue.APIKey
+	_, err = run(ctx, nil, r.bin.bluecloud, "account", "set", r.account, "--requests-per-minute", "0", "--database", r.database())
+	return err
+}
+
+func (r *round) startCloud() (err error) {
+	r.cloud, err = keep(filepath.Join(r.dir, "cloud.log"), func() *exec.Cmd {
+		cmd := exec.Command(r.bin.bluecloud, "serve", "--database", r.database(), "--listen", r.address,
+			"--public-url", r.proxy.url(), "--webhook-allow", "127.0.0.0/8")
+		cmd.Env = append(os.Environ(), r.faultEnv(r.planner.env("cloud."))...)
+		cmd.Env = append(cmd.Env, cloudTune, "SSL_CERT_FILE="+r.files.roots)
+		return cmd
+	}, nil)
+	return err
+}
+
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
+
+// await asks again and again until ok says yes. It returns false when the time is over.
+func (r *round) await(ctx context.Context, within time.Duration, ok func() bool) bool {
+	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return true
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return false
+		}
+	}
+}
+
+// call makes one request to the cloud's API.
+func (r *round) call(ctx context.Context, method, path, idempotency string, body any) (int, []byte, error) {
+	var in io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return 0, nil, err
+		}
+		in = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.address+path, in)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("x-api-key", r.key)
+	req.Header.Set("Content-Type", "application/json")
+	if idempotency != "" {
+		req.Header.Set("Idempotency-Key", idempotency)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, data, err
+}
+
+// watch follows where processes end, lets those go on that have stopped, and looks
+// for what is plainly wrong already.
+func (r *round) watch(ctx context.Context, tick func(), stopLoad func()) {
+	every := time.NewTicker(20 * time.Millisecond)
+	defer every.Stop()
+	for n := 0; ; n++ {
+		news, err := r.ends.news()
+		if err != nil {
+			r.total.fail("harness", err.Error())
+		}
+		for _, e := range news {
+			r.planner.count(e.place)
+			r.history.end(e)
+			if e.stopped {
+				r.total.count(&r.total.Pauses, 1)
+				r.later(r.random2(20, 400), func() { _ = syscall.Kill(e.pid, syscall.SIGCONT) })
+			} else {
+				r.total.count(&r.total.Kills.Points, 1)
+			}
+		}
+		if n%25 == 0 {
+			tick()
+			if r.total.enough(r.options) {
+				stopLoad()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
+// random2 is a time in milliseconds that need not repeat with the seed.
+func (r *round) random2(from, to int) time.Duration {
+	return time.Duration(from+rand.IntN(to-from)) * time.Millisecond
+}
+
+// later does something after a while; rest waits for it.
+func (r *round) later(d time.Duration, f func()) {
+	r.work.Go(func() {
+		time.Sleep(d)
+		f()
+	})
+}
+
+// close ends everything. The folder stays where something was wrong.
+func (r *round) close(failed bool) error {
+	for _, l := range r.lines {
+		if l.relay != nil {
+			for _, one := range l.processes() {
+				one.daemon.stop()
+			}
+		}
+	}
+	if r.cloud != nil {
+		r.cloud.stop()
+	}
+	for _, l := range r.lines {
+		if l.mac != nil && l.mac.messages != nil {
+			l.mac.messages.stop()
+		}
+	}
+	if r.proxy != nil {
+		r.proxy.close()
+		r.total.Repeated += r.proxy.repeated.Load()
+	}
+	if r.files != nil {
+		r.files.close()
+	}
+	if r.hook != nil {
+		r.hook.close()
+		r.total.Hooks += r.hook.posts
+	}
+	var err error
+	if !r.shape.hasty && (failed || r.total.bad(r.total.Rounds-1)) {
+		err = r.keepFolder()
+	}
+	for _, l := range r.lines {
+		if l.disk != nil {
+			l.disk.remove()
+		}
+	}
+	if r.disk != nil {
+		r.disk.remove()
+	}
+	return errors.Join(err, os.RemoveAll(r.dir))
+}
+
+func (r *round) keepFolder() error {
+	to, err := os.MkdirTemp(r.options.keep, "torture-kept")
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(filepath.Join(to, "round"), os.DirFS(r.dir)); err != nil {
+		return fmt.Errorf("keep the folder of a round: %w", err)
+	}
+	r.total.Kept = append(r.total.Kept, to)
+	return nil
+}
