@@ -58,7 +58,6 @@ const (
 
 	RelayBorn       Point = "relay.born"            // a journal is made
 	RelayMark       Point = "relay.mark"            // where to read on in chat.db, without a row
-	RelayDied       Point = "relay.died"            // a death over a send is counted
 	RelayPrune      Point = "relay.prune"           // what is old is forgotten
 	RelayStageFile  Point = "relay.stage.file"      // a file to send is there
 	RelayStaged     Point = "relay.stage.note"      // where a file to send lies
@@ -99,7 +98,7 @@ func durable() []Point {
 		CloudReplace, CloudFallback, RelayReceive, RelayCancel, RelayExpire, RelayRelease, RelayFence,
 		RelayArm, RelayNoSend, RelayHanded, RelayBind, RelaySettle, RelayAcked, ShimLock, ShimMark,
 		ShimResult, ShimForget, CloudUploadBegin, CloudUploadFile, CloudUploadDone, CloudMediaKept, CloudHookDone,
-		CloudPairToken, CloudSweepMedia, RelayBorn, RelayMark, RelayDied, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayRenew, RelayCredential,
+		CloudPairToken, CloudSweepMedia, RelayBorn, RelayMark, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayRenew, RelayCredential,
 	}
 }
 

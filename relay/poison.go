@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -89,7 +88,7 @@ func (s *sender) autopsy(ctx context.Context, now time.Time) error {
 // died counts a death over a send that was not over, and returns it where that was one
 // too many.
 func (j *journal) died(ctx context.Context, note inHand) (one *send, err error) {
-	err = j.write(ctx, fault.RelayDied, func(ctx context.Context, tx *sql.Tx) error {
+	err = j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
 		const which = "message = ? AND part = ? AND attempt = ? AND state IN ('" + stateReceived + "', '" + stateArmed + "')"
 		if _, err := tx.ExecContext(ctx, "UPDATE sends SET tries = tries + 1 WHERE "+which, note.Message, note.Part, note.Attempt); err != nil {
 			return fmt.Errorf("count a death: %w", err)

@@ -62,7 +62,7 @@ func rules() []rule {
 			name: "lease", breaks: "a message that its relay has held for a while is given to be sent again",
 			shows: []string{"doubled"},
 			changes: []edit{
-				{"cloud/store/assign.go", "status IN ('queued', 'accepted', 'sending') AND install_id IS NULL AND awaits_media = 0", "status IN ('queued', 'accepted', 'sending') AND (install_id IS NULL OR updated_at < $2 - 300) AND awaits_media = 0"},
+				{"cloud/store/assign.go", "status IN ('queued', 'accepted', 'sending') AND install_id IS NULL AND awaits_media = 0", "status IN ('queued', 'accepted', 'sending') AND (install_id IS NULL OR updated_at < $2 - 40) AND awaits_media = 0"},
 				{"relay/orders.go", "(allNoSend(rows) && !final(rows[0].fault) || fallsBack(o, rows))", "true"},
 			},
 		},
@@ -80,6 +80,7 @@ func rules() []rule {
 			changes: []edit{
 				{"applescript/outcome.go", "	if said.dispatched {\n", "	if said.dispatched && said.number != -1712 {\n"},
 			},
+			load: shape{only: []string{"shim.start"}, slow: true},
 		},
 		{
 			name: "killed-repeated", breaks: "an osascript that was killed counts as never run",

@@ -47,7 +47,7 @@ const pairTries = 200
 func (l *line) pair(ctx context.Context, dir string) error {
 	var last error
 	for range pairTries {
-		out, err := run(ctx, l.round.planner.env("cloud.pair"), l.round.bin.bluecloud,
+		out, err := run(ctx, l.round.faultEnv(l.round.planner.env("cloud.pair")), l.round.bin.bluecloud,
 			"line", "pair", l.number, "--replace", "--json", "--database", l.round.database())
 		if err == nil {
 			var made struct {
@@ -56,7 +56,7 @@ func (l *line) pair(ctx context.Context, dir string) error {
 			if err := json.Unmarshal([]byte(out), &made); err != nil {
 				return fmt.Errorf("read the setup URL: %w", err)
 			}
-			env := l.round.faultEnv(l.round.planner.env("relay.pair"))
+			env := l.round.faultEnv(l.round.planner.env("relay.pair", "relay.born", "relay.mark"))
 			if _, err = run(ctx, env, l.round.bin.bluerelay, "pair", made.SetupURL, "--state", dir, "--chat-db", l.mac.chatDB()); err == nil {
 				return nil
 			}

@@ -119,7 +119,7 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 			s.id, s.at = made.ID, time.Now()
 			r.history.accept(s)
 			if s.canceling {
-				r.later(r.random2(0, 300), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
+				r.later(r.random2(0, 120), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
 			}
 			return s.id
 		}

@@ -26,7 +26,7 @@ type mac struct {
 // speed is how much faster than a real Mac the simulated one is.
 const speed = 20
 
-func newMac(ctx context.Context, bin programs, dir, number string, seed uint64) (*mac, error) {
+func newMac(ctx context.Context, bin programs, dir, number string, seed uint64, t simulator.Trouble) (*mac, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "Attachments"), 0o700); err != nil {
 		return nil, err
 	}
@@ -48,12 +48,16 @@ func newMac(ctx context.Context, bin programs, dir, number string, seed uint64) 
 	if err := m.ready(ctx); err != nil {
 		return m, err
 	}
-	return m, simulator.SetTrouble(ctx, dir, trouble())
+	return m, simulator.SetTrouble(ctx, dir, t)
 }
 
 // trouble is what goes wrong in Messages itself.
-func trouble() simulator.Trouble {
-	return simulator.Trouble{NotListed: 0.02, Denied: 0.002, Drop: 0.01, Late: 0.01, TimeOut: 0.02, TimeOutDrop: 0.005, Ghost: 0.005, Duplicate: 0.005, Alter: 0.02}
+func (s shape) trouble() simulator.Trouble {
+	t := simulator.Trouble{NotListed: 0.02, Denied: 0.01, Drop: 0.01, Late: 0.01, TimeOut: 0.02, TimeOutDrop: 0.005, Ghost: 0.005, Duplicate: 0.005, Alter: 0.02}
+	if s.slow {
+		t.TimeOut = 0.4
+	}
+	return t
 }
 
 func (m *mac) chatDB() string { return filepath.Join(m.dir, "chat.db") }

@@ -193,6 +193,7 @@ func (r *round) cutLink() error {
 func (r *round) changeMac(ctx context.Context, l *line) error {
 	began := time.Now()
 	what, err := "", error(nil)
+	r.arrange(l)
 	switch r.random.IntN(5) {
 	case 0, 1:
 		what, err = whatSwap, l.swap(ctx)
@@ -216,6 +217,19 @@ func (r *round) changeMac(ctx context.Context, l *line) error {
 		r.total.count(&r.total.Restores, 1)
 	}
 	return nil
+}
+
+// arrange sees to it that somebody dies at one of the places that only a change of the
+// Mac leads to.
+func (r *round) arrange(l *line) {
+	place := r.planner.want("cloud.release", "cloud.recall", "cloud.replace", "cloud.pair", "relay.release", "relay.fence", "relay.pair", "relay.born")
+	switch {
+	case place == "" || strings.HasPrefix(place, "cloud.pair") || strings.HasPrefix(place, "relay.pair") || strings.HasPrefix(place, "relay.born"):
+	case strings.HasPrefix(place, "cloud."):
+		_ = r.killed(r.cloud.signal(syscall.SIGKILL), &r.total.Kills.Cloud)
+	default:
+		_ = r.killed(l.current().daemon.signal(syscall.SIGKILL), &r.total.Kills.Relay)
+	}
 }
 
 // fillDisk leaves the cloud or a Mac's relays without room for a moment.

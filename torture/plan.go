@@ -23,6 +23,7 @@ type planner struct {
 
 	mu     sync.Mutex
 	ended  bool
+	wanted string // where the next process of its program is to die; "" for nowhere
 	random *rand.Rand
 	hits   map[string]int // ends by place
 	tried  map[string]int // how often a place was in a plan
@@ -44,18 +45,29 @@ func (p *planner) env(prefixes ...string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seed := fmt.Sprintf("FAULT_SEED=%d", p.random.Uint64())
-	if p.ended || p.mode == modeRandom && len(p.only) == 0 || p.random.IntN(4) == 0 {
+	if p.ended || p.mode == modeRandom && len(p.only) == 0 {
 		return []string{seed}
+	}
+	if p.wanted != "" && hasPrefix(p.wanted, prefixes) {
+		place := p.wanted
+		p.wanted = ""
+		return []string{seed, "FAULT_PLAN=" + place}
+	}
+	if p.random.IntN(4) == 0 {
+		return []string{seed}
+	}
+	if p.random.IntN(3) == 0 && len(p.often) == 0 {
+		// Nothing but one place, or those that are met seldom would never be.
+		return []string{seed, "FAULT_PLAN=" + p.step(p.choose(prefixes, func(string) bool { return true }))}
 	}
 	var plan []string
 	for range 4 {
-		if place := p.choose(prefixes, func(place string) bool { return !isInShim(place) }); place != "" {
-			// The first time, until that has shown that the place is met often.
-			plan = append(plan, fmt.Sprintf("%s#%d", place, 1+p.random.IntN(1+min(p.hits[place], 5))))
+		if step := p.step(p.choose(prefixes, func(place string) bool { return !isInShim(place) })); step != "" {
+			plan = append(plan, step)
 		}
 	}
-	if place := p.choose(prefixes, isInShim); place != "" {
-		plan = append(plan, place+"@0.25")
+	if step := p.step(p.choose(prefixes, isInShim)); step != "" {
+		plan = append(plan, step)
 	}
 	if p.random.IntN(4) == 0 {
 		place := stops[p.random.IntN(len(stops))]
@@ -69,6 +81,30 @@ func (p *planner) env(prefixes ...string) []string {
 		}
 	}
 	return []string{seed, "FAULT_PLAN=" + strings.Join(plan, ",")}
+}
+
+// step is the part of a plan for a place; "" for "".
+func (p *planner) step(place string) string {
+	switch {
+	case place == "":
+		return ""
+	case isInShim(place):
+		return place + "@0.25"
+	}
+	// The first time, until that has shown that the place is met often.
+	return fmt.Sprintf("%s#%d", place, 1+p.random.IntN(1+min(p.hits[place], 5)))
+}
+
+// want chooses one of the places that begin like this, and makes the next process that
+// can come there die there.
+func (p *planner) want(prefixes ...string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended || p.mode == modeRandom || len(p.only) > 0 {
+		return ""
+	}
+	p.wanted = p.choose(prefixes, func(string) bool { return true })
+	return p.wanted
 }
 
 func isInShim(place string) bool { return hasPrefix(place, inShim) }

@@ -52,6 +52,7 @@ type shape struct {
 	stops  []string // places where processes stop often; empty for now and then anywhere
 	swaps  bool     // more of them
 	silent bool     // recipients of whom no row comes get more messages
+	slow   bool     // Messages answers late more often
 	hasty  bool     // a round that does not come to rest is not waited for long
 }
 
@@ -111,7 +112,7 @@ func (r *round) run(ctx context.Context, tick func()) (err error) {
 }
 
 // cloudTune are the cloud's waiting times.
-const cloudTune = `FAULT_CONFIG={"Ping":1000000000,"Sweep":150000000,"MediaWait":3000000000,"FetchRetry":50000000,"MediaStall":1500000000,"ReleaseWait":300000000,"CancelWait":400000000}`
+const cloudTune = `FAULT_CONFIG={"Ping":1000000000,"Sweep":150000000,"MediaWait":400000000,"FetchRetry":50000000,"MediaStall":1500000000,"ReleaseWait":300000000,"CancelWait":400000000}`
 
 // set builds the world: cloud, hook, proxy, account, and lines with their Macs.
 func (r *round) set(ctx context.Context) (err error) {
@@ -143,7 +144,7 @@ func (r *round) set(ctx context.Context) (err error) {
 			return err
 		}
 		r.lines = append(r.lines, l)
-		if l.mac, err = newMac(ctx, r.bin, filepath.Join(r.dir, fmt.Sprintf("mac%d", i)), l.number, r.options.seed+uint64(i)); err != nil {
+		if l.mac, err = newMac(ctx, r.bin, filepath.Join(r.dir, fmt.Sprintf("mac%d", i)), l.number, r.options.seed+uint64(i), r.shape.trouble()); err != nil {
 			return err
 		}
 		fallback := "off"

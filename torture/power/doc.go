@@ -8,6 +8,9 @@
 // It has no code of its own, and runs on Linux, where strace records. It knows nothing
 // of a disk that lies about syncing.
 //
-//	go test ./torture/power                          200 images
-//	go test ./torture/power -images 2000 -timeout 1h the long form
+//	go test ./torture/power                            200 images
+//	go test ./torture/power -images 2400 -timeout 1h   the long form
+//	go test ./torture/power -run Broken -broken -timeout 1h
+//
+// The last takes out one wait for the disk at a time, which must be noticed.
 package power

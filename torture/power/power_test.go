@@ -86,11 +86,7 @@ type judge func(t testing.TB, dir string, s *said) error
 func (r *record) replay(t *testing.T, root string, calls []call, images int, judge judge) (failures []string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(*seed, uint64(images)))
-	cuts := make([]int, images)
-	for i := range cuts {
-		cuts[i] = rng.IntN(len(calls))
-	}
-	slices.Sort(cuts)
+	cuts := choose(rng, calls, images)
 	var judging sync.WaitGroup
 	var mu sync.Mutex
 	places := make(chan bool, judges)
@@ -129,6 +125,26 @@ func (r *record) replay(t *testing.T, root string, calls []call, images int, jud
 		t.Errorf("the replay is not what the disk has: %v", err)
 	}
 	return failures
+}
+
+// choose picks the instants: any, but one in ten where a command has just ended, because
+// what it did is seldom followed by a sync.
+func choose(rng *rand.Rand, calls []call, n int) []int {
+	var ends []int
+	for i, c := range calls {
+		if c.endsCommand() {
+			ends = append(ends, i)
+		}
+	}
+	cuts := make([]int, n)
+	for i := range cuts {
+		cuts[i] = rng.IntN(len(calls))
+		if i%10 == 0 {
+			cuts[i] = ends[rng.IntN(len(ends))]
+		}
+	}
+	slices.Sort(cuts)
+	return cuts
 }
 
 // same compares the replay, as if all had been synced, with what is really there.

@@ -43,7 +43,7 @@ func (s *said) clone() *said {
 // hear takes a call.
 func (s *said) hear(c call) {
 	switch {
-	case c.verb == writes && strings.HasPrefix(c.path, "pipe:") && string(c.data) == "000":
+	case c.endsCommand():
 		s.commands++
 	case c.verb == runs && strings.HasSuffix(c.argv[0], "osascript") && len(c.argv) == 9:
 		s.ran[c.argv[8]]++
@@ -58,6 +58,11 @@ func (s *said) hear(c call) {
 			s.frame(f)
 		}
 	}
+}
+
+// endsCommand tells whether the shell says that a program has ended well.
+func (c call) endsCommand() bool {
+	return c.verb == writes && strings.HasPrefix(c.path, "pipe:") && string(c.data) == "000"
 }
 
 // answer notes a message that was accepted. The answer is one write.
