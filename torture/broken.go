@@ -105,7 +105,7 @@ func rules() []rule {
 				{"cloud/admit.go", "		if h.JournalHigh < in.LastSeq {", "		if h.JournalHigh < 0 {"},
 				{"relay/outbox.go", "	return own.String == token || !own.Valid && !older, nil", "	return true, nil"},
 			},
-			load: shape{swaps: true},
+			load: shape{swaps: true, old: true},
 		},
 		{
 			name: "cursor-first", breaks: "the cursor passes a row before the row's report is on disk",

@@ -190,7 +190,7 @@ func (j *jury) nothingIsStuck() {
 }
 
 // handover is how long around a change of the Mac what comes in may belong to neither.
-const handover = 2 * time.Second
+const handover = 5 * time.Second
 
 // inboundOnce: what came in is there once, and nothing else is.
 func (j *jury) inboundOnce() {
@@ -229,8 +229,22 @@ func (j *jury) changed(line string) bool {
 
 func (j *jury) betweenMacs(in received) bool {
 	return slices.ContainsFunc(j.windows, func(w window) bool {
-		return w.retires() && w.line == in.line && w.around(in.at, handover, handover)
+		return w.forgets() && w.line == in.line && j.since(w).around(in.at, handover, handover)
 	})
+}
+
+// since is a window from when on there was perhaps no daemon that could have told what
+// came in: from the beginning of the changes that it follows at once.
+func (j *jury) since(w window) window {
+	for moved := true; moved; {
+		moved = false
+		for _, v := range j.windows {
+			if v.retires() && v.line == w.line && v.from.Before(w.from) && v.to.After(w.from.Add(-handover)) {
+				w.from, moved = v.from, true
+			}
+		}
+	}
+	return w
 }
 
 // webhooksTold: every message that came in has its event once, and every end of a

@@ -67,12 +67,16 @@ func TestJudgeSees(t *testing.T) {
 		"unknown after a whole run": {"unknown", func(e *evidence) {
 			e.runs[lineA] = append(e.runs[lineA], scriptRun{PID: 2, Event: runEnds, Value: hashOf("two")})
 		}},
-		"still queued":               {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "queued", "" }},
-		"still polling":              {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "polling", "" }},
-		"came in and is gone":        {"lost", func(e *evidence) { e.claims = e.claims[:4] }},
-		"came in twice":              {"doubled", func(e *evidence) { e.claims = append(e.claims, e.claims[4]) }},
-		"came from nowhere":          {"invented", func(e *evidence) { e.received = nil }},
-		"typed by nobody":            {"typed", func(e *evidence) { e.claims[3].Origin = "device"; e.sent = e.sent[:3]; e.effects = e.effects[:1] }},
+		"still queued":        {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "queued", "" }},
+		"still polling":       {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "polling", "" }},
+		"came in and is gone": {"lost", func(e *evidence) { e.claims = e.claims[:4] }},
+		"came in twice":       {"doubled", func(e *evidence) { e.claims = append(e.claims, e.claims[4]) }},
+		"came from nowhere":   {"invented", func(e *evidence) { e.received = nil }},
+		"typed by nobody":     {"typed", func(e *evidence) { e.claims[3].Origin = "device"; e.sent = e.sent[:3]; e.effects = e.effects[:1] }},
+		"lost by an old journal": {"lost", func(e *evidence) {
+			e.claims = e.claims[:4]
+			e.windows = []window{{whatRestore, lineA, noon.Add(-time.Second), noon.Add(time.Second)}}
+		}},
 		"no webhook":                 {"webhook", func(e *evidence) { e.told["message.sent"] = nil }},
 		"no webhook of what came in": {"webhook", func(e *evidence) { e.told["message.received"] = nil }},
 		"two webhooks of one":        {"webhook", func(e *evidence) { e.told["message.received"]["msg_i"] = 2 }},
@@ -98,6 +102,13 @@ func TestJudgeExcuses(t *testing.T) {
 		"its shim was killed":      func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.doubt = map[string]string{"msg_b": "shim.run"} },
 		"its Mac was swapped":      func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.windows = []window{swap} },
 		"came in between two Macs": func(e *evidence) { e.claims = e.claims[:4]; e.windows = []window{swap} },
+		"came in before a journal went, and nobody was there": func(e *evidence) {
+			e.claims = e.claims[:4]
+			e.windows = []window{
+				{whatRepair, lineA, noon.Add(-time.Second), noon.Add(10 * time.Second)},
+				{whatForget, lineA, noon.Add(11 * time.Second), noon.Add(12 * time.Second)},
+			}
+		},
 		"Messages did not take it": func(e *evidence) { e.received = append(e.received, received{line: lineA, text: "perhaps", at: noon}) },
 		"an equal text of the owner": func(e *evidence) {
 			e.typed[lineA+someA+hashOf("mine")] = 1

@@ -21,6 +21,8 @@ type line struct {
 	mac    *mac
 	disk   *disk // of the relays' state folders
 
+	changing sync.Mutex // held while its Mac is changed
+
 	mu      sync.Mutex
 	made    int
 	relay   *relay
@@ -184,10 +186,12 @@ func (l *line) restore(ctx context.Context, wait time.Duration) error {
 		return nil
 	case <-time.After(wait):
 	}
+	l.disk.room.Lock()
 	r.daemon.hold()
 	r.refused.Store(0)
 	err = errors.Join(removeFiles(r.dir), copyFiles(r.dir, saved))
 	r.daemon.release()
+	l.disk.room.Unlock()
 	if err != nil {
 		return err
 	}

@@ -191,31 +191,39 @@ func (r *round) cutLink() error {
 
 // changeMac swaps the Mac, pairs it anew, brings an old journal back or loses it.
 func (r *round) changeMac(ctx context.Context, l *line) error {
+	if !l.changing.TryLock() {
+		return nil
+	}
 	began := time.Now()
-	what, err := "", error(nil)
 	r.arrange(l)
-	switch r.random.IntN(5) {
-	case 0, 1:
-		what, err = whatSwap, l.swap(ctx)
-	case 2:
-		what, err = whatRepair, l.repair(ctx)
-	case 3:
-		what, err = whatRestore, l.restore(ctx, time.Duration(20+r.random.IntN(300))*time.Millisecond)
-	default:
-		what, err = whatForget, l.forget(ctx)
+	deed, wait := r.random.IntN(5), time.Duration(20+r.random.IntN(300))*time.Millisecond
+	if r.shape.old {
+		deed = 3
 	}
-	r.history.during(what, l.number, began)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
+	// Beside all the rest: who changes a Mac is killed and cut off like anybody else.
+	r.work.Go(func() {
+		defer l.changing.Unlock()
+		what, err := whatForget, error(nil)
+		switch deed {
+		case 0, 1:
+			what, err = whatSwap, l.swap(ctx)
+		case 2:
+			what, err = whatRepair, l.repair(ctx)
+		case 3:
+			what, err = whatRestore, l.restore(ctx, wait)
+		default:
+			err = l.forget(ctx)
 		}
-		return fmt.Errorf("%s of %s: %w", what, l.number, err)
-	}
-	if what == whatSwap || what == whatRepair {
-		r.total.count(&r.total.Swaps, 1)
-	} else {
-		r.total.count(&r.total.Restores, 1)
-	}
+		r.history.during(what, l.number, began)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.total.fail("harness", fmt.Sprintf("%s of %s: %v", what, l.number, err))
+		case what == whatSwap || what == whatRepair:
+			r.total.count(&r.total.Swaps, 1)
+		default:
+			r.total.count(&r.total.Restores, 1)
+		}
+	})
 	return nil
 }
 
