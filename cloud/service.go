@@ -13,13 +13,6 @@ import (
 // services are what a message may be sent by; the first is the default.
 var services = []string{wire.ServiceAuto, wire.ServiceIMessage, wire.ServiceSMS, wire.ServiceRCS}
 
-// The errors of a row which say that the recipient is not reached by iMessage (chat.db,
-// column error).
-const (
-	firstNotReached = 21
-	lastNotReached  = 24
-)
-
 // asked is the service that a relay is asked for.
 func asked(m store.Message) string {
 	if m.Fallback {
@@ -48,7 +41,7 @@ func fallsBack(line store.Line, m store.Message, install string, r wire.Report) 
 	}
 	switch r.Kind {
 	case wire.Failed:
-		return r.Fault.Number >= firstNotReached && r.Fault.Number <= lastNotReached
+		return r.Fault.Number >= wire.FirstNotReached && r.Fault.Number <= wire.LastNotReached
 	case wire.NoSend:
 		// Again: Messages does not list the chat, and the next attempt names the person.
 		return !r.Again && slices.Contains([]string{"no_such_target", "no_such_service"}, r.Fault.Code)

@@ -20,13 +20,6 @@ import (
 // errStale says that an order belongs to an attempt that is over.
 var errStale = errors.New("the order belongs to another attempt than the journal's")
 
-// Errors of a row after which the same text may go by SMS: the recipient cannot be
-// reached by iMessage, and Messages will not try again by itself.
-const (
-	firstNotReachable = 21
-	lastNotReachable  = 24
-)
-
 // receive writes an order down. An order that is already there changes nothing; what
 // has become of it is reported again. A new attempt is taken only where the former
 // provably had no effect, or failed by iMessage and is to go by SMS.
@@ -97,7 +90,7 @@ func fallsBack(o wire.Send, rows []send) bool {
 
 // notReachable tells whether a row says that its recipient is not on iMessage.
 func (s send) notReachable() bool {
-	return s.state == stateObserved && s.seen.Error >= firstNotReachable && s.seen.Error <= lastNotReachable
+	return s.state == stateObserved && s.seen.Error >= wire.FirstNotReached && s.seen.Error <= wire.LastNotReached
 }
 
 func addOrder(ctx context.Context, tx *sql.Tx, o wire.Send, now time.Time) error {

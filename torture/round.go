@@ -48,7 +48,7 @@ type round struct {
 // shape is what a round consists of; the zero value is everything.
 type shape struct {
 	only   []string // the places where processes die; empty for all
-	stops  []string // places where processes stop often; empty for now and then anywhere
+	stops  []string // places where processes stop often; empty for seldom and anywhere
 	swaps  bool     // more of them
 	silent bool     // recipients of whom no row comes get more messages
 	old    bool     // of them only journals that are brought back

@@ -60,3 +60,11 @@ const (
 	FaultMisrouted = "misrouted_row" // the text of a send appeared in another conversation
 	FaultDuplicate = "duplicate_row" // a send has more rows than it asked for
 )
+
+// Errors of a row (chat.db, column error) from the first to the last of which the
+// recipient is not reached by iMessage, and Messages does not try again by itself: the
+// same text may go by SMS.
+const (
+	FirstNotReached = 21
+	LastNotReached  = 24
+)
