@@ -35,9 +35,12 @@ type Principal struct {
 	Key     store.Key
 }
 
+// invalidKey is said of every key that is not good, whatever is wrong with it.
+const invalidKey = "Missing or invalid API key"
+
 // Authenticate finds out whose key that is.
 func (s *Service) Authenticate(ctx context.Context, dialect, secret string) (Principal, error) {
-	unauthorized := &Error{Code: Unauthorized, Message: "Missing or invalid API key"}
+	unauthorized := &Error{Code: Unauthorized, Message: invalidKey}
 	if secret == "" {
 		return Principal{}, unauthorized
 	}
@@ -53,6 +56,15 @@ func (s *Service) Authenticate(ctx context.Context, dialect, secret string) (Pri
 		return Principal{}, fmt.Errorf("find the key's account: %w", err)
 	}
 	return Principal{Account: account, Key: key}, nil
+}
+
+// AuthenticatePair finds out whose pair of key id and secret that is.
+func (s *Service) AuthenticatePair(ctx context.Context, dialect, id, secret string) (Principal, error) {
+	p, err := s.Authenticate(ctx, dialect, secret)
+	if err == nil && p.Key.Shown != id {
+		return Principal{}, &Error{Code: Unauthorized, Message: invalidKey}
+	}
+	return p, err
 }
 
 // Need returns Forbidden unless the key has the permission.

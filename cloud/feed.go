@@ -182,7 +182,7 @@ func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string
 func (s *Service) stillGood(ctx context.Context, p Principal) error {
 	_, err := s.store.KeyByHash(ctx, p.Key.SecretHash)
 	if errors.Is(err, store.ErrNotFound) {
-		return &Error{Code: Unauthorized, Message: "Missing or invalid API key"}
+		return &Error{Code: Unauthorized, Message: invalidKey}
 	}
 	return err
 }

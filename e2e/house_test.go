@@ -26,9 +26,10 @@ var house = map[string][]string{
 	"cloud/store":       {"wire"},
 	"cloud":             {"cloud/store", "wire", "fault"},
 	"cloud/textingblue": {"cloud", "cloud/store", "wire"},
+	"cloud/sendblue":    {"cloud", "cloud/store", "wire"},
 	"cloud/console":     {"cloud", "cloud/store"},
 	"cmd/bluerelay":     {"cli", "fault", "relay", "chatdb", "applescript", "launchd"},
-	"cmd/bluecloud":     {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
+	"cmd/bluecloud":     {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
 	"torture":           {"cli", "simulator"},
 	"e2e":               {},
 }

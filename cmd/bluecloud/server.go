@@ -14,6 +14,7 @@ import (
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/console"
+	"bluerelay/cloud/sendblue"
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/textingblue"
 	"bluerelay/fault"
@@ -81,6 +82,9 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	s.cloud = cloud.New(rules)
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", textingblue.New(s.cloud, cfg.log))
+	vendor := sendblue.New(s.cloud, cfg.log)
+	mux.Handle("/api/", vendor)
+	mux.Handle("/account", vendor)
 	s.cloud.RelayRoutes(mux)
 	s.cloud.MediaRoutes(mux)
 	console.Console{PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)

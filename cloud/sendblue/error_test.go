@@ -1,0 +1,101 @@
+package sendblue_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"bluerelay/cloud/store"
+)
+
+// aHandle has the form of a handle and is no message's.
+const aHandle = "5a17319e-cbcf-443e-897e-d8b0c04b1b09"
+
+// routes are all of the API's, with the permission that each needs.
+var routes = []struct{ method, path, need, body string }{
+	{"GET", "/api/v2/messages/" + aHandle, "messages:read", ""},
+}
+
+func TestKeysThatOpenNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	other := w.newPair(w.newAccount("team_b", 0), "*")
+	_, textingBlue, err := w.service.CreateKey(t.Context(), w.account.ID, store.TextingBlue, []string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, secret, err := w.service.CreateKey(t.Context(), w.account.ID, store.Sendblue, []string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(func(tx *store.Tx) error { return tx.RevokeKey(key.ID, 1) })
+	good := w.pair
+	for name, who := range map[string]pair{
+		"none": {}, "no secret": {id: good.id}, "no id": {secret: good.secret}, "another's id": {other.id, good.secret},
+		"another's secret": {good.id, other.secret}, "exchanged": {good.secret, good.id}, "upper case": {strings.ToUpper(good.id), good.secret},
+		"of the other dialect": {"tb_live_", textingBlue}, "revoked": {key.Shown, secret}, "longer": {good.id, good.secret + "a"},
+		"SQL": {"' OR 1=1 --", "' OR 1=1 --"},
+	} {
+		for _, r := range routes {
+			a := w.call(r.method, r.path, who, r.body)
+			a.expect(t, http.StatusUnauthorized, 0, "unauthorized", "")
+			if a.header.Get("x-ratelimit-remaining") != "0" {
+				t.Errorf("%s: %v", name, a.header)
+			}
+		}
+		w.call("GET", "/api/nothing", who, "").expect(t, http.StatusUnauthorized, 0, "unauthorized", "")
+	}
+}
+
+func TestBothSpellingsOfTheKeys(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, prefix := range []string{"sb-", "SB-", "x-sb-", "X-SB-"} {
+		req := w.request("GET", "/api/v2/messages/"+aHandle, pair{}, "")
+		req.Header.Set(prefix+"api-key-id", w.pair.id)
+		req.Header.Set(prefix+"api-secret-key", w.pair.secret)
+		w.do(req).expect(t, http.StatusNotFound, 0, "not_found", "")
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, r := range routes {
+		for _, p := range []string{"messages:send", "messages:read", "webhooks:manage", "numbers:read", "numbers:write"} {
+			a := w.call(r.method, r.path, w.newPair(w.account, p), r.body)
+			if p != r.need {
+				a.expect(t, http.StatusForbidden, 0, "forbidden", "")
+			} else if a.status == http.StatusForbidden {
+				t.Errorf("%s %s with %s: %s", r.method, r.path, p, a.body)
+			}
+		}
+	}
+}
+
+func TestWrongPathsAndMethods(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, path := range []string{"/api/", "/api/v2", "/api/v2/messages/", "/api/v2/messages/a/b", "/api/message"} {
+		w.call("GET", path, w.pair, "").expect(t, http.StatusNotFound, 0, "not_found", "")
+	}
+	a := w.call("PATCH", "/api/v2/messages/"+aHandle, w.pair, "")
+	a.expect(t, http.StatusMethodNotAllowed, 0, "method_not_allowed", "")
+	if got := a.header.Get("Allow"); got != "GET" {
+		t.Errorf("Allow: %s", got)
+	}
+}
+
+func TestRequestsPerMinute(t *testing.T) {
+	w := newWorld(t, nil)
+	who := w.newPair(w.newAccount("team_b", 2), "*")
+	for want := range 2 {
+		a := w.call("GET", "/api/v2/messages/"+aHandle, who, "")
+		a.expect(t, http.StatusNotFound, 0, "not_found", "")
+		if got := a.header.Get("x-ratelimit-remaining"); got != strconv.Itoa(1-want) {
+			t.Errorf("%s requests are left", got)
+		}
+	}
+	a := w.call("GET", "/api/v2/messages/"+aHandle, who, "")
+	a.expect(t, http.StatusTooManyRequests, 4001, "rate_limited", "")
+	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("Retry-After: %s", a.header.Get("Retry-After"))
+	}
+}

@@ -1,0 +1,195 @@
+package sendblue
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"bluerelay/cloud"
+)
+
+// maxBody is the size of a request in bytes: 18,996 characters, each escaped in the
+// longest way, and room for the rest.
+const maxBody = 512 << 10
+
+// fields are the members of a request, as JSON. Of one that occurs twice the last
+// counts; those that nobody asks for are ignored.
+type fields map[string]json.RawMessage
+
+// object reads the body of a request: JSON, whatever the Content-Type says, or a form.
+func (c call) object() (fields, error) {
+	body, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return decode(c.Header.Get("Content-Type"), body)
+}
+
+// read reads the body.
+func (c call) read() ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.out, c.Body, maxBody))
+	if err != nil {
+		return nil, cloud.Invalid("", "The request body could not be read, or is larger than %d bytes.", maxBody)
+	}
+	return body, nil
+}
+
+func decode(contentType string, body []byte) (fields, error) {
+	if !utf8.Valid(body) {
+		return nil, cloud.Invalid("", "The request body must be valid UTF-8.")
+	}
+	// curl labels whatever it posts as a form.
+	kind, _, _ := mime.ParseMediaType(contentType)
+	if kind == "application/x-www-form-urlencoded" && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return decodeForm(string(body))
+	}
+	var f fields
+	if err := json.Unmarshal(body, &f); err != nil || f == nil {
+		return nil, cloud.Invalid("", "The request body must be a JSON object.")
+	}
+	return f, nil
+}
+
+// several marks all values of a form's field, beside its last one.
+const several = "[]"
+
+func decodeForm(body string) (fields, error) {
+	values, err := url.ParseQuery(body)
+	if err != nil {
+		return nil, cloud.Invalid("", "The request body must be a JSON object or a form.")
+	}
+	f := make(fields, 2*len(values))
+	for name, list := range values {
+		if !utf8.ValidString(strings.Join(list, "")) {
+			return nil, cloud.Invalid("", "The request body must be valid UTF-8.")
+		}
+		name = strings.TrimSuffix(name, several)
+		if f[name+several], err = cloud.JSON(list); err != nil {
+			return nil, err
+		}
+		if f[name], err = cloud.JSON(list[len(list)-1]); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// has tells whether a member is there and neither null nor empty.
+func (f fields) has(name string) bool {
+	raw, ok := f[name]
+	return ok && string(raw) != "null" && string(raw) != `""`
+}
+
+// text reads a string, "" where it is missing or null.
+func (f fields) text(name string) (string, error) {
+	var s string
+	if !f.has(name) {
+		return "", nil
+	}
+	if err := json.Unmarshal(f[name], &s); err != nil {
+		return "", cloud.Invalid(name, "The '%s' field must be a string.", name)
+	}
+	return s, nil
+}
+
+// number reads a phone number or an address, with the plus that a form has lost.
+func (f fields) number(name string) (string, error) {
+	s, err := f.text(name)
+	return plus(s), err
+}
+
+// flag reads a boolean, which may be written as text; old where it is missing or null.
+func (f fields) flag(name string, old bool) (bool, error) {
+	if !f.has(name) {
+		return old, nil
+	}
+	switch string(f[name]) {
+	case `true`, `"true"`:
+		return true, nil
+	case `false`, `"false"`:
+		return false, nil
+	}
+	return old, cloud.Invalid(name, "The '%s' field must be true or false.", name)
+}
+
+// list reads an array of strings, nil where it is missing or null. In a form it is a
+// field that occurs several times.
+func (f fields) list(name string) ([]string, error) {
+	if all, ok := f[name+several]; ok {
+		f = fields{name: all}
+	}
+	if !f.has(name) {
+		return nil, nil
+	}
+	var s []*string
+	if err := json.Unmarshal(f[name], &s); err != nil || slices.Contains(s, nil) {
+		return nil, cloud.Invalid(name, "The '%s' field must be an array of strings.", name)
+	}
+	out := make([]string, len(s))
+	for i, p := range s {
+		out[i] = *p
+	}
+	return out, nil
+}
+
+// query are the parameters of a request. Of one that occurs twice the last counts, and
+// an empty one is none: the official SDK writes null so.
+type query url.Values
+
+func (c call) query() query { return query(c.URL.Query()) }
+
+func (q query) text(name string) string {
+	list := q[name]
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
+}
+
+// number reads a phone number or an address.
+func (q query) number(name string) string { return plus(q.text(name)) }
+
+// integer reads a whole number from low to high, old where there is none.
+func (q query) integer(name string, old, low, high int) (int, error) {
+	s := q.text(name)
+	if s == "" {
+		return old, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < low || n > high {
+		return 0, cloud.Invalid(name, "The '%s' parameter must be an integer from %d to %d.", name, low, high)
+	}
+	return n, nil
+}
+
+// moment reads a time of ISO 8601 as Unix milliseconds, 0 where there is none. The plus
+// of an offset may be lost. Without an offset it is UTC.
+func (q query) moment(name string) (int64, error) {
+	s := q.text(name)
+	if s == "" {
+		return 0, nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05 07:00", "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UnixMilli(), nil
+		}
+	}
+	return 0, cloud.Invalid(name, "The '%s' parameter must be a time in ISO 8601.", name)
+}
+
+// plus restores the plus that a client forgot to escape: in a query or a form it reads
+// as a space.
+func plus(s string) string {
+	if rest, ok := strings.CutPrefix(s, " "); ok {
+		return "+" + rest
+	}
+	return s
+}
