@@ -42,7 +42,7 @@ func (s *Service) Cancel(ctx context.Context, p Principal, id string) (store.Mes
 func (s *Service) withdraw(ctx context.Context, p Principal, id string) (m store.Message, asked bool, err error) {
 	now := time.Now()
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
-		if m, err = tx.Message(tx.Context(), p.Account.ID, id); err != nil {
+		if m, err = visible(tx.Message(tx.Context(), p.Account.ID, id)); err != nil {
 			return err
 		}
 		if err := cancelable(m); err != nil || m.Status == wire.Canceled {
@@ -53,11 +53,7 @@ func (s *Service) withdraw(ctx context.Context, p Principal, id string) (m store
 			m, asked, err = tx.RequestCancel(m, now.UnixMilli())
 			return err
 		}
-		err := s.advance(tx, store.Step{
-			ID: m.ID, To: wire.Canceled, At: now.UnixMilli(), Now: now.UnixMilli(), Evidence: store.EvidenceCancel,
-			ErrorCode: canceled, ErrorMessage: canceledByUser,
-		})
-		if err != nil {
+		if err := s.advance(tx, cancelStep(m, now)); err != nil {
 			return err
 		}
 		m, err = tx.Message(tx.Context(), p.Account.ID, id)
@@ -70,6 +66,14 @@ func (s *Service) withdraw(ctx context.Context, p Principal, id string) (m store
 	s.dispatch.ring()
 	s.hub.ring(m.From) // the next of its conversation may go
 	return m, asked, nil
+}
+
+// cancelStep ends a message that no relay has.
+func cancelStep(m store.Message, now time.Time) store.Step {
+	return store.Step{
+		ID: m.ID, To: wire.Canceled, At: now.UnixMilli(), Now: now.UnixMilli(), Evidence: store.EvidenceCancel,
+		ErrorCode: canceled, ErrorMessage: canceledByUser,
+	}
 }
 
 // cancelable tells why a message cannot be canceled, if so.

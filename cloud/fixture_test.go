@@ -46,7 +46,7 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	if change != nil {
 		change(&w.cfg)
 	}
-	t.Cleanup(func() { w.stop(); w.logs.check(t); w.checkTimelines() })
+	t.Cleanup(func() { w.stop(); w.logs.check(t); w.checkTimelines(); w.checkClasses() })
 	w.start()
 	w.who = w.account("team_a")
 	w.line = w.addLine(w.who, "+14155559876")
@@ -98,6 +98,28 @@ func (w *world) checkTimelines() {
 		WHERE s.account_id = m.account_id AND s.message_id = m.id ORDER BY n DESC LIMIT 1), '')`)
 	if len(bad) > 0 {
 		w.t.Errorf("steps are missing of %v", bad)
+	}
+}
+
+// checkClasses fails where the class of a message says something else than its members,
+// or where the counts of the classes are not those of the table.
+func (w *world) checkClasses() {
+	w.t.Helper()
+	bad := column(w.t, w.path, `SELECT m.id || ' ' || m.status || ' is in ' || m.class FROM messages AS m JOIN lines AS l ON l.id = m.line_id
+		WHERE ABS(m.class) <> l.ordinal * 256
+			+ CASE m.direction WHEN 'outbound' THEN 128 ELSE 0 END
+			+ CASE WHEN (m.direction = 'outbound' AND m.chat_guid <> '' AND m.peer = m.chat_guid) OR (m.direction = 'inbound' AND m.peer <> m.from_addr) THEN 64 ELSE 0 END
+			+ CASE m.service WHEN 'iMessage' THEN 16 WHEN 'SMS' THEN 32 WHEN 'RCS' THEN 48 ELSE 0 END
+			+ CASE m.status WHEN 'queued' THEN CASE WHEN NOT EXISTS (SELECT 1 FROM relays WHERE relays.line_id = m.line_id) THEN 1 WHEN m.awaits_media = 1 THEN 2 ELSE 3 END
+				WHEN 'accepted' THEN 4 WHEN 'sending' THEN 4 WHEN 'sent' THEN 5 WHEN 'delivered' THEN 6 WHEN 'read' THEN 6 WHEN 'unknown' THEN 9 WHEN 'received' THEN 10
+				WHEN 'failed' THEN CASE WHEN m.error_code IN ('opted_out', 'declined') THEN 8 ELSE 7 END ELSE 7 END
+			OR (m.class < 0) <> (m.hidden_at > 0)
+			OR m.party <> CASE m.direction WHEN 'outbound' THEN m.to_addr ELSE m.from_addr END
+			OR m.dated_at <> CASE m.sent_at WHEN 0 THEN m.created_at ELSE m.sent_at END
+		UNION ALL SELECT 'class ' || class || ' counts ' || SUM(n) || ' too few' FROM (SELECT class, 1 AS n FROM messages WHERE class > 0
+			UNION ALL SELECT class, -n FROM message_totals) GROUP BY class HAVING SUM(n) <> 0`)
+	if len(bad) > 0 {
+		w.t.Errorf("the classes are wrong: %v", bad)
 	}
 }
 

@@ -93,7 +93,11 @@ func TestHistory(t *testing.T) {
 		if !strings.HasPrefix(got.ID, "msg_") || got.AccountID != w.who.Account.ID || got.LineID != w.line.ID || got.Seq == 0 || got.UpdatedAt < w.message(now).CreatedAt {
 			t.Errorf("%+v", got)
 		}
+		if got.DatedAt != got.CreatedAt {
+			t.Errorf("dated %d", got.DatedAt)
+		}
 		got.ID, got.AccountID, got.LineID, got.Seq, got.UpdatedAt = "", "", "", 0, 0
+		got.DatedAt, got.Phase, got.Class = 0, "", 0
 		if !reflect.DeepEqual(got, want[i]) {
 			t.Errorf("got  %+v\nwant %+v", got, want[i])
 		}

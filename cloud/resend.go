@@ -25,7 +25,7 @@ func (s *Service) Resend(ctx context.Context, p Principal, id string, how Resend
 		return store.Message{}, err
 	}
 	return s.submit(ctx, p, how.Once, func(tx *store.Tx) (Outgoing, error) {
-		m, err := tx.Message(tx.Context(), p.Account.ID, id)
+		m, err := visible(tx.Message(tx.Context(), p.Account.ID, id))
 		if err != nil {
 			return Outgoing{}, err
 		}

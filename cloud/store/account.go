@@ -33,7 +33,7 @@ func scanAccount(r scanner) (a Account, err error) {
 
 // CreateAccount adds an account.
 func (tx *Tx) CreateAccount(a Account) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM accounts))",
 		a.ID, a.Name, a.Email, a.Plan, a.MonthlyMessages, a.RequestsPerMinute, a.CreatedAt)
 	return err
 }

@@ -58,7 +58,7 @@ type candidate struct {
 
 // opens tells of a message m whether it is the first that its line has to do with its
 // peer: nothing came from there, and nothing was given to a relay.
-const opens = `(m.opened_at = 0 AND NOT EXISTS (SELECT 1 FROM messages AS p WHERE p.line_id = m.line_id AND p.peer = m.peer
+const opens = `(m.opened_at = 0 AND NOT EXISTS (SELECT 1 FROM messages AS p WHERE p.account_id = m.account_id AND p.peer = m.peer AND p.line_id = m.line_id
 	AND (p.direction = 'inbound' OR p.origin <> '' OR p.attempt > 0)))`
 
 func (tx *Tx) candidates(lineID string, room Room, now int64) ([]candidate, error) {

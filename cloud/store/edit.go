@@ -64,7 +64,8 @@ func (tx *Tx) Change(c Change) (Message, bool, error) {
 	if err != nil || len(list) == 0 {
 		return Message{}, false, err
 	}
-	return list[0], true, nil
+	m, err := tx.settled(list[0], nil)
+	return m, err == nil, err
 }
 
 func nullText(s *string) any {

@@ -73,7 +73,7 @@ func (r reader) MediaByID(ctx context.Context, id string) (Media, error) {
 
 // ShowFetched ends a message's waiting for its file and returns the message.
 func (tx *Tx) ShowFetched(messageID string, now int64) (Message, error) {
-	return scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET awaits_media = 0, updated_at = $1 WHERE id = $2 RETURNING "+messageColumns, now, messageID))
+	return tx.settled(scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET awaits_media = 0, updated_at = $1 WHERE id = $2 RETURNING "+messageColumns, now, messageID)))
 }
 
 // Outgoing returns the stored file that a message is sent with, or ErrNotFound.

@@ -39,7 +39,7 @@ func scanLine(r scanner) (l Line, err error) {
 
 // CreateLine adds a line, or returns ErrExists when the number is somebody's.
 func (tx *Tx) CreateLine(l Line) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO lines ("+lineColumns+", removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO lines ("+lineColumns+", removed_at, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM lines))",
 		l.ID, l.AccountID, l.PhoneNumber, l.Label, l.Status, flag(l.Verified), l.Pace, l.RelayID, l.CreatedAt, l.Burst, l.NewConversations, l.PacedUntil, flag(l.SMSFallback))
 	return err
 }

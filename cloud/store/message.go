@@ -1,9 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"strings"
 
 	"bluerelay/wire"
 )
@@ -65,6 +64,10 @@ type Message struct {
 	Fallback        bool   // it goes by SMS, because its first attempt proved not to be on iMessage
 	Downgraded      bool   // Messages sent it by SMS by itself
 	AwaitsMedia     bool   // its file is being fetched: no relay gets it yet
+	Phase           Phase  // how far it is, as lists tell it
+	DatedAt         int64  // when it was sent, and until that is known when it was created
+	HiddenAt        int64  // since when nobody is shown it, 0 for what everybody is
+	Class           int64  // what it is counted by, see class.go
 }
 
 // ToGroup tells whether a message goes, or went, to a group that Messages knows.
@@ -72,16 +75,31 @@ func (m Message) ToGroup() bool {
 	return m.Direction == Outbound && m.ChatGUID != "" && m.Peer == m.ChatGUID
 }
 
+// InGroup tells whether a message belongs to the conversation of a group.
+func (m Message) InGroup() bool {
+	return m.ToGroup() || m.Direction == Inbound && m.Peer != m.From
+}
+
+// party is who is not the line: the sender of what came in, the recipient, or the group,
+// of what went out.
+func (m Message) party() string {
+	if m.Direction == Outbound {
+		return m.To
+	}
+	return m.From
+}
+
 const messageColumns = "id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid, " +
 	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at, " +
-	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, cancel_requested, resend_of, requested, fallback, downgraded, awaits_media"
+	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, cancel_requested, resend_of, requested, fallback, downgraded, awaits_media, dated_at, hidden_at, class"
 
 func scanMessage(r scanner) (m Message, err error) {
 	var media string
 	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &media, &m.Service, &m.ChatGUID,
 		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt,
-		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt, &m.ExpiresAt, &m.CancelRequested, &m.ResendOf, &m.Requested, &m.Fallback, &m.Downgraded, &m.AwaitsMedia)
+		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt, &m.ExpiresAt, &m.CancelRequested, &m.ResendOf, &m.Requested, &m.Fallback, &m.Downgraded, &m.AwaitsMedia, &m.DatedAt, &m.HiddenAt, &m.Class)
 	m.setMedia(media)
+	m.Phase = phaseIn(m.Class)
 	return m, err
 }
 
@@ -89,21 +107,27 @@ func scanMessage(r scanner) (m Message, err error) {
 // is taken under the account's row, so the order of numbers is the order of
 // commits. It returns ErrExists for an Apple guid that the line already has.
 func (tx *Tx) CreateMessage(m *Message) error {
-	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET message_seq = message_seq + 1 WHERE id = $1 RETURNING message_seq", m.AccountID).Scan(&m.Seq)
+	var ordinal int64
+	var hadRelay bool
+	err := tx.stmts.row(tx.ctx, `UPDATE accounts SET message_seq = message_seq + 1 WHERE id = $1
+		RETURNING message_seq, (SELECT ordinal FROM lines WHERE id = $2), CASE WHEN EXISTS (SELECT 1 FROM relays WHERE line_id = $2) THEN 1 ELSE 0 END`,
+		m.AccountID, m.LineID).Scan(&m.Seq, &ordinal, &hadRelay)
 	if err != nil {
 		return err
 	}
-	m.UpdatedAt = m.CreatedAt
+	m.UpdatedAt, m.DatedAt = m.CreatedAt, cmp.Or(m.SentAt, m.CreatedAt)
+	m.classify(ordinal, hadRelay)
 	_, err = tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
 		apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at,
-		origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, resend_of, requested, awaits_media)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`,
+		origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, resend_of, requested, awaits_media, party, dated_at, class)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)`,
 		m.ID, m.AccountID, m.LineID, m.Seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.MediaURL, m.Service, m.ChatGUID,
 		null(m.AppleGUID), m.ErrorCode, m.ErrorNumber, m.ErrorMessage, m.CreatedAt, m.SentAt, m.DeliveredAt, m.ReadAt, m.UpdatedAt,
-		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt, m.ExpiresAt, m.ResendOf, m.Requested, flag(m.AwaitsMedia))
+		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt, m.ExpiresAt, m.ResendOf, m.Requested, flag(m.AwaitsMedia), m.party(), m.DatedAt, m.Class)
 	if err != nil {
 		return err
 	}
+	tx.count(m.AccountID, m.Class, 1)
 	return tx.AddStep(m.AccountID, m.ID, firstEntry(*m))
 }
 
@@ -117,54 +141,6 @@ func null(s string) any {
 // Message returns one message of an account, or ErrNotFound.
 func (r reader) Message(ctx context.Context, accountID, id string) (Message, error) {
 	return scanMessage(r.stmts.row(ctx, "SELECT "+messageColumns+" FROM messages WHERE id = $1 AND account_id = $2", id, accountID))
-}
-
-// MessageFilter says which messages a list holds. Empty members do not filter.
-type MessageFilter struct {
-	AccountID string
-	From      string
-	To        string
-	Direction string
-	Statuses  []wire.Status
-	// Before is the message after which the page begins, exclusive, nil for the
-	// newest page.
-	Before *Message
-	Limit  int
-}
-
-// Messages returns a page, newest first.
-func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
-	var where strings.Builder
-	args := []any{f.AccountID}
-	add := func(clause string, values ...any) {
-		places := make([]any, len(values))
-		for i := range values {
-			places[i] = fmt.Sprintf("$%d", len(args)+i+1)
-		}
-		fmt.Fprintf(&where, " AND "+clause, places...)
-		args = append(args, values...)
-	}
-	if f.From != "" {
-		add("from_addr = %s", f.From)
-	}
-	if f.To != "" {
-		add("to_addr = %s", f.To)
-	}
-	if f.Direction != "" {
-		add("direction = %s", f.Direction)
-	}
-	if len(f.Statuses) > 0 {
-		values := make([]any, len(f.Statuses))
-		for i, s := range f.Statuses {
-			values[i] = s
-		}
-		add("status IN ("+strings.TrimSuffix(strings.Repeat("%s, ", len(values)), ", ")+")", values...)
-	}
-	if f.Before != nil {
-		add("(created_at, seq) < (%s, %s)", f.Before.CreatedAt, f.Before.Seq)
-	}
-	args = append(args, f.Limit)
-	return collect(ctx, r, scanMessage, fmt.Sprintf("SELECT "+messageColumns+" FROM messages WHERE account_id = $1%s ORDER BY created_at DESC, seq DESC LIMIT $%d", where.String(), len(args)), args...)
 }
 
 // Resends returns the other messages that say the same to the same recipient because one

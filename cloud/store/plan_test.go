@@ -27,7 +27,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		f := MessageFilter{AccountID: "team_a", Limit: 51}
 		for bit, set := range []func(){
 			func() { f.From = "+1" }, func() { f.To = "+2" }, func() { f.Direction = Inbound },
-			func() { f.Statuses = []wire.Status{wire.StatusAccepted, wire.StatusSending} }, func() { f.Before = &Message{CreatedAt: 1, Seq: 1} },
+			func() { f.Phases = []Phase{PhaseAccepted, PhaseSent} }, func() { f.Before = &Message{CreatedAt: 1, Seq: 1} },
 		} {
 			if pick&(1<<bit) != 0 {
 				set()

@@ -30,12 +30,26 @@ func scanRelay(r scanner) (v Relay, err error) {
 	return v, err
 }
 
-// CreateRelay adds a Mac.
+// CreateRelay adds a Mac. What its line has waiting was registered only, if the line never
+// had one; now it is queued.
 func (tx *Tx) CreateRelay(v Relay) error {
 	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
 		v.ID, v.AccountID, v.LineID, v.SecretHash, v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason,
 		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms)
-	return err
+	if err != nil {
+		return err
+	}
+	waiting, err := collect(tx.ctx, tx.reader, scanMessage, "UPDATE messages SET updated_at = $1 WHERE line_id = $2 AND status IN ('queued', 'accepted', 'sending') AND class % 16 = 1 RETURNING "+messageColumns, v.CreatedAt, v.LineID)
+	if err != nil {
+		return err
+	}
+	for _, m := range waiting {
+		m.Phase = ""
+		if err := tx.settle(&m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UpdateRelay writes what a Mac said of itself and when it was seen.

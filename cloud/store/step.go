@@ -44,7 +44,11 @@ func (tx *Tx) Advance(s Step) (Message, bool, error) {
 	if err != nil || len(list) == 0 {
 		return Message{}, false, err
 	}
-	return list[0], true, tx.AddStep(list[0].AccountID, s.ID, s.entry(list[0]))
+	m, err := tx.settled(list[0], nil)
+	if err != nil {
+		return Message{}, false, err
+	}
+	return m, true, tx.AddStep(m.AccountID, s.ID, s.entry(m))
 }
 
 // advance writes one step. A later state implies the times of the earlier ones; a
@@ -56,6 +60,7 @@ const advance = `UPDATE messages SET status = $1, error_code = $2, error_number 
 	install_id = CASE WHEN $1 = 'queued' THEN NULL ELSE install_id END,
 	cancel_requested = CASE WHEN $1 = 'accepted' THEN cancel_requested ELSE 0 END,
 	accepted_at = CASE WHEN $1 = 'accepted' THEN $8 ELSE accepted_at END,
+	dated_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE dated_at END,
 	sent_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE sent_at END,
 	delivered_at = CASE WHEN $1 IN ('delivered', 'read') AND delivered_at = 0 THEN $8 ELSE delivered_at END,
 	read_at = CASE WHEN $1 = 'read' THEN $8 ELSE read_at END

@@ -57,11 +57,12 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 var errClosed = errors.New("the database is closed")
 
 type job struct {
-	ctx   context.Context
-	fn    func(*Tx) error
-	after []func()
-	done  chan error
-	err   error
+	ctx    context.Context
+	fn     func(*Tx) error
+	after  []func()
+	counts []classCount // messages more or less, see Tx.count
+	done   chan error
+	err    error
 }
 
 // maxGroup bounds how many writers share one transaction, so that the first of them
@@ -131,6 +132,9 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 			}
 		}
 		if err == nil {
+			err = w.total(ctx, group)
+		}
+		if err == nil {
 			err = w.exec(ctx, "COMMIT")
 		}
 		if err != nil {
@@ -177,10 +181,10 @@ func (tx *Tx) Try(fn func() error) error {
 	if _, err := tx.stmts.exec(tx.ctx, "SAVEPOINT try"); err != nil {
 		return err
 	}
-	after := len(tx.job.after)
+	after, counts := len(tx.job.after), len(tx.job.counts)
 	failure := fn()
 	if failure != nil {
-		tx.job.after = tx.job.after[:after]
+		tx.job.after, tx.job.counts = tx.job.after[:after], tx.job.counts[:counts]
 		if _, err := tx.stmts.exec(tx.ctx, "ROLLBACK TO try"); err != nil {
 			return errors.Join(failure, err)
 		}

@@ -2,17 +2,14 @@ package textingblue
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
-	"bluerelay/wire"
 )
 
 // maxContent is the length of a text in characters (Unicode code points).
@@ -61,7 +58,7 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 		return reply{}, cloud.Invalid("direction", "The 'direction' parameter must be inbound or outbound.")
 	}
 	if s := q.Get("status"); s != "" {
-		if filter.Statuses = statusesOf(s); len(filter.Statuses) == 0 {
+		if filter.Phases = phases[s]; filter.Phases == nil {
 			return reply{}, cloud.Invalid("status", "The 'status' parameter must be one of queued, polling, sent, delivered, failed, received.")
 		}
 	}
@@ -109,15 +106,15 @@ func number(s string) string {
 	return s
 }
 
-// statusesOf lists our states that show as one of the API's.
-func statusesOf(public string) []wire.Status {
-	var list []wire.Status
-	for _, s := range slices.Sorted(maps.Keys(states)) {
-		if states[s] == public {
-			list = append(list, s)
-		}
-	}
-	return list
+// phases are those of the messages that a status of the API filters by: the stored
+// counterpart of states.
+var phases = map[string][]store.Phase{
+	"queued":    {store.PhaseRegistered, store.PhasePending, store.PhaseQueued},
+	"polling":   {store.PhaseAccepted, store.PhaseUnknown},
+	"sent":      {store.PhaseSent},
+	"delivered": {store.PhaseDelivered},
+	"failed":    {store.PhaseFailed, store.PhaseDeclined},
+	"received":  {store.PhaseReceived},
 }
 
 func (a *API) getMessage(ctx context.Context, c call) (reply, error) {

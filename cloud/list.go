@@ -1,0 +1,80 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bluerelay/cloud/store"
+)
+
+// Message returns one message of the account, or ErrNotFound.
+func (s *Service) Message(ctx context.Context, p Principal, id string) (store.Message, error) {
+	m, err := visible(s.store.Message(ctx, p.Account.ID, id))
+	return s.absolute(m), err
+}
+
+// visible keeps a message that was deleted from everybody.
+func visible(m store.Message, err error) (store.Message, error) {
+	if err == nil && m.HiddenAt != 0 {
+		return store.Message{}, store.ErrNotFound
+	}
+	return m, err
+}
+
+// Timeline returns one message of the account and all that became of it, oldest first.
+func (s *Service) Timeline(ctx context.Context, p Principal, id string) (store.Message, []store.TimelineEntry, error) {
+	m, err := s.Message(ctx, p, id)
+	if err != nil {
+		return m, nil, err
+	}
+	list, err := s.store.Timeline(ctx, p.Account.ID, id)
+	return m, list, err
+}
+
+// Messages returns a page in the order of the filter, and whether there is more. cursor
+// is the id of the last message of the page before, "" for the first page.
+func (s *Service) Messages(ctx context.Context, p Principal, f store.MessageFilter, cursor string) (list []store.Message, more bool, err error) {
+	f.AccountID = p.Account.ID
+	if cursor != "" {
+		// One that was deleted since is a place in the list all the same.
+		last, err := s.store.Message(ctx, p.Account.ID, cursor)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, false, Invalid("cursor", "The 'cursor' parameter is not one of this server's")
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		f.Before = &last
+	}
+	limit := f.Limit
+	f.Limit++
+	list, err = s.store.Messages(ctx, f)
+	if err != nil {
+		return nil, false, fmt.Errorf("list messages: %w", err)
+	}
+	list = s.allAbsolute(list)
+	if len(list) > limit {
+		return list[:limit], true, nil
+	}
+	return list, false, nil
+}
+
+// Page returns a page of f.Limit messages after f.Offset of them, in the order of the
+// filter, and how many there are in all, exactly. AccountID and Before are not the
+// caller's to set.
+func (s *Service) Page(ctx context.Context, p Principal, f store.MessageFilter) (list []store.Message, total int64, err error) {
+	f.AccountID, f.Before = p.Account.ID, nil
+	list, total, err = s.store.Page(ctx, f)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list messages: %w", err)
+	}
+	return s.allAbsolute(list), total, nil
+}
+
+func (s *Service) allAbsolute(list []store.Message) []store.Message {
+	for i, m := range list {
+		list[i] = s.absolute(m)
+	}
+	return list
+}
