@@ -56,9 +56,9 @@ func (s *Service) CreateAccount(ctx context.Context, name, email string) (NewAcc
 	}
 	owner := store.Member{ID: newID("usr_"), AccountID: a.ID, Login: made.Console.Login, Name: name, Role: "owner", PasswordHash: hash, CreatedAt: now}
 	all := []string{string(Everything)}
-	key, secret := newTextingBlueKey(a.ID, all, now)
+	key, secret := newKey(a.ID, store.TextingBlue, all, false, now)
 	made.TextingBlue.APIKey = secret
-	pair, pairSecret := newSendblueKey(a.ID, all, now)
+	pair, pairSecret := newKey(a.ID, store.Sendblue, all, false, now)
 	made.Sendblue = KeyPair{APIKeyID: pair.Shown, APISecretKey: pairSecret}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		return errors.Join(tx.CreateAccount(a), tx.CreateMember(owner), tx.CreateKey(key), tx.CreateKey(pair))
@@ -69,43 +69,54 @@ func (s *Service) CreateAccount(ctx context.Context, name, email string) (NewAcc
 	return made, err
 }
 
-// newTextingBlueKey has the vendor's form: tb_live_ and 32 characters.
-func newTextingBlueKey(accountID string, permissions []string, now int64) (store.Key, string) {
-	secret := "tb_live_" + randomText(32)
+// newKey makes a key of a dialect and its secret, both in the vendor's form: tb_live_ or
+// tb_test_ and 32 characters; or a pair of an id that may be shown and a secret.
+func newKey(accountID, dialect string, permissions []string, test bool, now int64) (store.Key, string) {
+	shown, secret := "", randomText(32)
+	switch {
+	case dialect == store.Sendblue && test:
+		shown = "test_" + randomText(27)
+	case dialect == store.Sendblue:
+		shown = randomText(32)
+	case test:
+		secret = "tb_test_" + secret
+		shown = secret[:12]
+	default:
+		secret = "tb_live_" + secret
+		shown = secret[:12]
+	}
 	return store.Key{
-		ID: newID("key_"), AccountID: accountID, Dialect: store.TextingBlue, Shown: secret[:12],
-		SecretHash: hashSecret(secret), Permissions: permissions, CreatedAt: now,
-	}, secret
-}
-
-// newSendblueKey is a pair: an id that may be shown, and a secret.
-func newSendblueKey(accountID string, permissions []string, now int64) (store.Key, string) {
-	secret := randomText(32)
-	return store.Key{
-		ID: newID("key_"), AccountID: accountID, Dialect: store.Sendblue, Shown: randomText(32),
+		ID: newID("key_"), AccountID: accountID, Dialect: dialect, Shown: shown,
 		SecretHash: hashSecret(secret), Permissions: permissions, CreatedAt: now,
 	}, secret
 }
 
 // CreateKey makes a key of a dialect and returns its secret, shown this once.
 func (s *Service) CreateKey(ctx context.Context, accountID, dialect string, want []string) (store.Key, string, error) {
+	if err := checkPermissions(want); err != nil {
+		return store.Key{}, "", err
+	}
+	a, err := s.store.Account(ctx, accountID)
+	if err == nil && a.TestOf != "" {
+		err = errors.New("it belongs to test keys")
+	}
+	if err != nil {
+		return store.Key{}, "", fmt.Errorf("find the account %s: %w", accountID, err)
+	}
+	key, secret := newKey(accountID, dialect, want, false, time.Now().UnixMilli())
+	return key, secret, s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateKey(key) })
+}
+
+func checkPermissions(want []string) error {
 	if len(want) == 0 {
-		return store.Key{}, "", errors.New("a key needs at least one permission")
+		return errors.New("a key needs at least one permission")
 	}
 	for _, w := range want {
 		if !slices.Contains(permissions, Permission(w)) {
-			return store.Key{}, "", fmt.Errorf("%q is no permission: choose among %s", w, joinPermissions())
+			return fmt.Errorf("%q is no permission: choose among %s", w, joinPermissions())
 		}
 	}
-	if _, err := s.store.Account(ctx, accountID); err != nil {
-		return store.Key{}, "", fmt.Errorf("find the account %s: %w", accountID, err)
-	}
-	make := newTextingBlueKey
-	if dialect == store.Sendblue {
-		make = newSendblueKey
-	}
-	key, secret := make(accountID, want, time.Now().UnixMilli())
-	return key, secret, s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateKey(key) })
+	return nil
 }
 
 func joinPermissions() string {

@@ -55,6 +55,9 @@ func (s *Service) Authenticate(ctx context.Context, dialect, secret string) (Pri
 	if err != nil {
 		return Principal{}, fmt.Errorf("find the key's account: %w", err)
 	}
+	if account.TestOf != "" && s.cfg.Sandbox != nil {
+		s.cfg.Sandbox(account.ID)
+	}
 	return Principal{Account: account, Key: key}, nil
 }
 

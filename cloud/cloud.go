@@ -39,6 +39,9 @@ type Config struct {
 	// MediaRoots are the authorities that are believed when files are fetched; nil for
 	// those of the system.
 	MediaRoots *x509.CertPool
+	// Sandbox is told the id of a test keys' account that has been asked for something, so
+	// that its simulated Mac is started. It must not block; nil where there is none.
+	Sandbox func(accountID string)
 
 	Window       int           // messages assigned to one relay at a time: 4
 	Ping         time.Duration // between pings to a relay: 20 s; silence for 2.5 of them ends the connection

@@ -161,6 +161,9 @@ func (c LineChange) apply(l *store.Line) {
 // RemoveNumber takes a line out of use: its Mac may no longer connect, what waits
 // is canceled, what the Mac holds becomes unknown.
 func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) error {
+	if p.Test() {
+		return errTestNumber
+	}
 	now := time.Now()
 	var l store.Line
 	err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
@@ -217,6 +220,9 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 	if err := set.check(); err != nil {
 		return store.Line{}, err
 	}
+	if err := s.ordinary(ctx, accountID); err != nil {
+		return store.Line{}, err
+	}
 	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, CreatedAt: time.Now().UnixMilli()}
 	set.apply(&l)
 	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateLine(l) })
@@ -227,13 +233,21 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 }
 
 // StartPairing makes a setup URL for a line: one use, a short life. Where the line
-// has a Mac already, replace says that it may be retired by that use.
-func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) (setupURL string, err error) {
+// has a Mac already, replace says that it may be retired by that use. A test number gets
+// no real Mac.
+func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) (string, error) {
 	if l.RelayID != "" && !replace {
 		return "", &Error{Code: Conflict, Message: "This phone number has a Mac already.", Param: "phone_number"}
 	}
+	if err := s.ordinary(ctx, l.AccountID); err != nil {
+		return "", err
+	}
+	return s.setupURL(ctx, l, replace)
+}
+
+func (s *Service) setupURL(ctx context.Context, l store.Line, replace bool) (string, error) {
 	token := "dev_" + randomText(32)
-	err = s.store.Write(ctx, func(tx *store.Tx) error {
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		defer fault.Before(fault.CloudPairToken)
 		return tx.CreateSetupToken(store.SetupToken{
 			TokenHash: hashSecret(token), LineID: l.ID, Replaces: replace, ExpiresAt: time.Now().Add(s.cfg.SetupTTL).UnixMilli(),
@@ -246,6 +260,9 @@ func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) 
 // VerifyNumber registers a number for the account, or takes the one that it has
 // registered and not paired, and returns its setup URL.
 func (s *Service) VerifyNumber(ctx context.Context, p Principal, number string) (setupURL string, err error) {
+	if p.Test() {
+		return "", errTestNumber
+	}
 	if !ValidNumber(number) {
 		return "", Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
 	}

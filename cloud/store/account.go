@@ -11,6 +11,9 @@ type Account struct {
 	MonthlyMessages   int64 // outbound messages a calendar month (UTC); 0 for no limit
 	RequestsPerMinute int64 // for each key; 0 for no limit
 	CreatedAt         int64 // Unix ms
+	// TestOf is the id of the account whose test keys work on this one; "" for an
+	// ordinary account.
+	TestOf string
 }
 
 // Member is a person who may log in.
@@ -24,17 +27,17 @@ type Member struct {
 	CreatedAt    int64 // Unix ms
 }
 
-const accountColumns = "id, name, email, plan, monthly_messages, requests_per_minute, created_at"
+const accountColumns = "id, name, email, plan, monthly_messages, requests_per_minute, created_at, test_of"
 
 func scanAccount(r scanner) (a Account, err error) {
-	err = r.Scan(&a.ID, &a.Name, &a.Email, &a.Plan, &a.MonthlyMessages, &a.RequestsPerMinute, &a.CreatedAt)
+	err = r.Scan(&a.ID, &a.Name, &a.Email, &a.Plan, &a.MonthlyMessages, &a.RequestsPerMinute, &a.CreatedAt, &a.TestOf)
 	return a, err
 }
 
 // CreateAccount adds an account.
 func (tx *Tx) CreateAccount(a Account) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM accounts))",
-		a.ID, a.Name, a.Email, a.Plan, a.MonthlyMessages, a.RequestsPerMinute, a.CreatedAt)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM accounts))",
+		a.ID, a.Name, a.Email, a.Plan, a.MonthlyMessages, a.RequestsPerMinute, a.CreatedAt, a.TestOf)
 	return err
 }
 
@@ -49,7 +52,20 @@ func (r reader) Account(ctx context.Context, id string) (Account, error) {
 	return scanAccount(r.stmts.row(ctx, "SELECT "+accountColumns+" FROM accounts WHERE id = $1", id))
 }
 
-// Accounts returns all accounts, oldest first.
+// TestAccount returns the account that the test keys of another one work on, or
+// ErrNotFound.
+func (r reader) TestAccount(ctx context.Context, id string) (Account, error) {
+	return scanAccount(r.stmts.row(ctx, "SELECT "+accountColumns+" FROM accounts WHERE test_of = $1 AND test_of <> ''", id))
+}
+
+// BusyTestAccounts returns the ids of the accounts of test keys that have messages on
+// their way.
+func (r reader) BusyTestAccounts(ctx context.Context) ([]string, error) {
+	return collect(ctx, r, func(r scanner) (id string, err error) { err = r.Scan(&id); return id, err }, `SELECT a.id FROM accounts AS a WHERE a.test_of <> ''
+		AND EXISTS (SELECT 1 FROM lines AS l JOIN messages AS m ON m.line_id = l.id AND m.status IN ('queued', 'accepted', 'sending') WHERE l.account_id = a.id) ORDER BY a.id`)
+}
+
+// Accounts returns all accounts, also those of test keys, oldest first.
 func (r reader) Accounts(ctx context.Context) ([]Account, error) {
 	return collect(ctx, r, scanAccount, "SELECT "+accountColumns+" FROM accounts ORDER BY created_at, id")
 }

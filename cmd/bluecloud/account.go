@@ -57,7 +57,12 @@ func accountList() *cobra.Command {
 						"account_id": v.ID, "name": v.Name, "email": v.Email, "monthly_messages": v.MonthlyMessages,
 						"requests_per_minute": v.RequestsPerMinute, "created_at": stamp(v.CreatedAt),
 					}
-					rows[i] = []any{v.ID, v.Name, v.Email, when(v.CreatedAt)}
+					name := v.Name
+					if v.TestOf != "" {
+						out[i]["test_of"] = v.TestOf
+						name = "(test keys of " + v.TestOf + ")"
+					}
+					rows[i] = []any{v.ID, name, v.Email, when(v.CreatedAt)}
 				}
 				return d.print(map[string]any{"accounts": out}, func(w io.Writer) { table(w, "ACCOUNT\tNAME\tE-MAIL\tCREATED", rows) })
 			})

@@ -24,7 +24,7 @@ func keyCreate() *cobra.Command {
 	var a admin
 	var account string
 	var permissions []string
-	var sendblue bool
+	var sendblue, test bool
 	cmd := &cobra.Command{
 		Use: "create --account ID --permission P…", Short: "Create a key and show its secret, this once",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,22 +35,22 @@ func keyCreate() *cobra.Command {
 				if _, err := d.as(ctx, account); err != nil {
 					return err
 				}
+				dialect := store.TextingBlue
 				if sendblue {
-					k, secret, err := d.CreateKey(ctx, account, store.Sendblue, permissions)
+					dialect = store.Sendblue
+				}
+				if !test {
+					k, secret, err := d.CreateKey(ctx, account, dialect, permissions)
 					if err != nil {
 						return err
 					}
-					return d.print(map[string]string{"key_id": k.ID, "api_key_id": k.Shown, "api_secret_key": secret}, func(w io.Writer) {
-						fmt.Fprintf(w, "key         %s\nkey id      %s\nsecret key  %s\n\nThe secret is not shown again.\n", k.ID, k.Shown, secret)
-					})
+					return d.printKey(k, secret, "")
 				}
-				k, secret, err := d.CreateKey(ctx, account, store.TextingBlue, permissions)
+				k, secret, line, err := d.CreateTestKey(ctx, account, dialect, permissions)
 				if err != nil {
 					return err
 				}
-				return d.print(map[string]string{"key_id": k.ID, "api_key": secret}, func(w io.Writer) {
-					fmt.Fprintf(w, "key      %s\napi key  %s\n\nThe key is not shown again.\n", k.ID, secret)
-				})
+				return d.printKey(k, secret, line.PhoneNumber)
 			})
 		},
 	}
@@ -58,7 +58,33 @@ func keyCreate() *cobra.Command {
 	cmd.Flags().StringVar(&account, "account", "", "account `ID`")
 	cmd.Flags().StringSliceVar(&permissions, "permission", nil, "what the key may do, such as messages:send or *; may be repeated")
 	cmd.Flags().BoolVar(&sendblue, "sendblue", false, "a pair of key id and secret for Sendblue clients")
+	cmd.Flags().BoolVar(&test, "test", false, "a test key: data of its own and a simulated line; nothing ever reaches a real Mac")
 	return cmd
+}
+
+// printKey shows a new key with its secret, and with testLine the number of a test key.
+func (d desk) printKey(k store.Key, secret, testLine string) error {
+	out := map[string]string{"key_id": k.ID}
+	if k.Dialect == store.Sendblue {
+		out["api_key_id"], out["api_secret_key"] = k.Shown, secret
+	} else {
+		out["api_key"] = secret
+	}
+	if testLine != "" {
+		out["line"] = testLine
+	}
+	return d.print(out, func(w io.Writer) {
+		fmt.Fprintf(w, "key         %s\n", k.ID)
+		if k.Dialect == store.Sendblue {
+			fmt.Fprintf(w, "key id      %s\nsecret key  %s\n", k.Shown, secret)
+		} else {
+			fmt.Fprintf(w, "api key     %s\n", secret)
+		}
+		if testLine != "" {
+			fmt.Fprintf(w, "test line   %s (simulated)\n", testLine)
+		}
+		fmt.Fprint(w, "\nThe secret is not shown again.\n")
+	})
 }
 
 func keyList() *cobra.Command {

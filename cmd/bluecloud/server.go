@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,11 +34,14 @@ const (
 type server struct {
 	listener net.Listener
 	url      string // what the world calls it by
+	local    string // what this machine calls it by
+	data     string // folder of what is kept beside the database
 	store    *store.Store
 	cloud    *cloud.Service
 	log      *slog.Logger
 	draining atomic.Bool
 	http     http.Server
+	test     *sandboxes
 }
 
 // serverConfig is what a server is made from.
@@ -63,9 +67,9 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: choose another address with --listen (%w)", cfg.listen, err)
 	}
-	s := &server{listener: ln, url: cfg.publicURL, log: cfg.log}
+	s := &server{listener: ln, url: cfg.publicURL, local: localURL(ln.Addr()), log: cfg.log}
 	if s.url == "" {
-		s.url = localURL(ln.Addr())
+		s.url = s.local
 	}
 	if s.store, err = store.Open(ctx, cfg.database); err != nil {
 		ln.Close()
@@ -74,9 +78,11 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(store.PublicURL, s.url) }); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	s.data = filepath.Dir(s.store.Path())
+	s.test = newSandboxes(s)
 	rules := cloud.Config{
 		Store: s.store, Log: cfg.log, PublicURL: s.url, WebhookAllow: cfg.allow,
-		Dialects: dialects(),
+		Dialects: dialects(), Sandbox: s.test.wake,
 	}
 	fault.Tune(&rules)
 	s.cloud = cloud.New(rules)
@@ -134,7 +140,8 @@ func (s *server) run(ctx context.Context) error {
 	var cloudErr, httpErr error
 	wg.Go(func() { cloudErr = s.cloud.Run(base); cancel() })
 	wg.Go(func() { httpErr = s.http.Serve(s.listener); cancel() })
-	<-serving.Done()
+	// Their relays report what they know while the server still listens.
+	s.test.run(serving)
 	s.draining.Store(true)
 	s.log.Info("server.draining")
 	patience, end := context.WithTimeout(base, drainTimeout)

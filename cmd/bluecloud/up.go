@@ -20,7 +20,6 @@ import (
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
 	"bluerelay/relay"
-	"bluerelay/simulator"
 )
 
 // simulatedLine is the number of a simulated Mac where none is given: the seed
@@ -153,17 +152,7 @@ func (u up) messages(ctx context.Context, exe, number string) (m mac, stop func(
 		messages := filepath.Join(home, "Library/Messages")
 		return mac{chatDB: filepath.Join(messages, "chat.db"), osascript: "/usr/bin/osascript", attachments: filepath.Join(messages, "Attachments")}, func() {}, nil
 	}
-	p, err := simulator.Start(ctx, exe, simulatedIn(u.dir), simulator.Options{Number: number})
-	if err != nil {
-		return m, nil, fmt.Errorf("start the simulated Messages: %w", err)
-	}
-	return mac{chatDB: p.ChatDB(), osascript: p.Osascript(), attachments: p.Attachments()}, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		if err := p.Stop(ctx); err != nil {
-			u.log.Warn("simulated.stop", "error", err.Error())
-		}
-	}, nil
+	return startSimulated(ctx, exe, simulatedIn(u.dir), number, u.log)
 }
 
 // account makes account, keys and line at the first start, and finds them again
