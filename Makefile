@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench darwin fmt
+.PHONY: help build test torture bench openapi darwin fmt
 
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags=-buildid=
 
@@ -17,6 +17,9 @@ torture: ## kill, cut, swap and judge the product; ARGS="-seed 7 -duration 30m" 
 
 bench: ## run the benchmarks of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...
+
+openapi: ## write each dialect's openapi.json anew from its openapi.yaml
+	go test ./cloud/textingblue -run '^TestDocumentIsUpToDate$$' -update-document
 
 darwin: ## build both programs for macOS into dist; DARWIN_ARCHS="arm64 amd64" for both kinds of Mac
 	@scripts/darwin-build.sh dist

@@ -30,6 +30,7 @@ var house = map[string][]string{
 	"cloud/console":     {"cloud", "cloud/store"},
 	"cmd/bluerelay":     {"cli", "fault", "relay", "chatdb", "applescript", "launchd"},
 	"cmd/bluecloud":     {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
+	"contract":          {}, // for tests only
 	"torture":           {"cli", "simulator"},
 	"e2e":               {},
 }

@@ -478,7 +478,8 @@ func TestStreamCutsWhoDoesNotRead(t *testing.T) {
 			if err := tx.CreateEvent(&e); err != nil {
 				return err
 			}
-			body := fmt.Sprintf(`{"id":%q,"data":%q}`, e.ID, strings.Repeat("x", 1<<20))
+			body := fmt.Sprintf(`{"id":%q,"type":%q,"timestamp":"2026-02-07T12:00:00Z","data":{"id":"msg_x","from":%q,"to":%q,"content":%q,"media_url":null,"received_at":"2026-02-07T12:00:00Z"}}`,
+				e.ID, e.Type, somebody, line, strings.Repeat("x", 1<<20))
 			if err := tx.Tell(store.Told{AccountID: w.account.ID, Dialect: store.TextingBlue, Seq: e.Seq, EventID: e.ID, Type: e.Type, Body: body, CreatedAt: 1}); err != nil {
 				return err
 			}

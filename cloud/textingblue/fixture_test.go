@@ -86,7 +86,7 @@ func (w *world) start() {
 	w.service = cloud.New(w.cfg)
 	mux := http.NewServeMux()
 	w.service.RelayRoutes(mux)
-	mux.Handle("/v1/", textingblue.New(w.service, w.cfg.Log))
+	mux.Handle("/v1/", held(w.t, textingblue.New(w.service, w.cfg.Log)))
 	w.server = httptest.NewServer(mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -73,6 +73,9 @@ func TestSeedPageIsTheOneThatIsTested(t *testing.T) {
 	same(t, "list", keys(t, bodies[1]), []string{"messages", "cursor", "has_more"})
 	same(t, "listed", keys(t, list.Messages[0]), listedKeys)
 	same(t, "get", keys(t, bodies[2]), fullKeys)
+	shows(t, "POST", "/v1/messages/send", http.StatusAccepted, bodies[0])
+	shows(t, "GET", "/v1/messages", http.StatusOK, bodies[1])
+	shows(t, "GET", "/v1/messages/msg_xxxxxxxxxxxx", http.StatusOK, bodies[2])
 }
 
 func TestSendAsOnThePage(t *testing.T) {

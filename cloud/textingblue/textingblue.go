@@ -29,6 +29,14 @@ type API struct {
 	cloud *cloud.Service
 	log   *slog.Logger
 	mux   *http.ServeMux
+	// routes are what the mux serves, in the order of New.
+	routes []route
+}
+
+// route is a method and a path, and the permission that a key needs for it, "" for none.
+type route struct {
+	pattern string
+	need    cloud.Permission
 }
 
 // New makes the API's handler, to be registered for /v1/.
@@ -59,6 +67,7 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	a.handle("POST /v1/webhooks/{id}/replay", cloud.WebhooksManage, a.replayEvents)
 	a.handle("POST /v1/webhooks/{id}/test", cloud.WebhooksManage, a.testWebhook)
 	a.handle("POST /v1/webhooks/{id}/rotate-secret", cloud.WebhooksManage, a.rotateSecret)
+	a.mux.HandleFunc(documentRoute, serveDocument)
 	a.handle("/", "", a.nothingHere)
 	return a
 }
@@ -103,6 +112,7 @@ func (a *API) handleOnce(pattern string, need cloud.Permission, h handler) {
 }
 
 func (a *API) register(pattern string, need cloud.Permission, h handler, once bool) {
+	a.routes = append(a.routes, route{pattern, need})
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, err := a.admit(w, r, need, once)
 		var out reply
