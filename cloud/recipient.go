@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -24,7 +25,39 @@ const shortDigits = 7
 // checkRecipient refuses whom nothing can or should be sent to. Short numbers and
 // those that cost the caller extra are declined: a Mac that is asked to write to them
 // spends its owner's money, or calls for help.
-func checkRecipient(to string) error {
+func checkRecipient(to string) error { return verdicts.of(to, judgeRecipient) }
+
+// verdicts remembers what checkRecipient found, which depends on the number alone and
+// costs more than anything else that is done about a send before it is stored.
+var verdicts = memo[error]{most: 8192}
+
+// memo remembers the answers of a function of a string, the latest few. It may be used
+// concurrently.
+type memo[T any] struct {
+	most int // answers; when there are more, all are forgotten
+
+	mu    sync.Mutex
+	known map[string]T
+}
+
+func (m *memo[T]) of(s string, find func(string) T) T {
+	m.mu.Lock()
+	answer, ok := m.known[s]
+	m.mu.Unlock()
+	if ok {
+		return answer
+	}
+	answer = find(s)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= m.most {
+		m.known = make(map[string]T)
+	}
+	m.known[s] = answer
+	return answer
+}
+
+func judgeRecipient(to string) error {
 	digits := strings.TrimPrefix(to, "+")
 	if digits != "" && len(digits) < shortDigits && strings.Trim(digits, "0123456789") == "" {
 		return Invalid("to", "The 'to' field must be a full E.164 phone number: emergency and short numbers are declined.")

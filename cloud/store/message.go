@@ -128,7 +128,7 @@ func (tx *Tx) CreateMessage(m *Message) error {
 		return err
 	}
 	tx.count(m.AccountID, m.Class, 1)
-	return tx.AddStep(m.AccountID, m.ID, firstEntry(*m))
+	return tx.addFirstStep(*m)
 }
 
 func null(s string) any {

@@ -44,6 +44,15 @@ func (tx *Tx) AddStep(accountID, messageID string, e TimelineEntry) error {
 	return err
 }
 
+// addFirstStep begins the timeline of a message that was created in this transaction.
+func (tx *Tx) addFirstStep(m Message) error {
+	e := firstEntry(m)
+	_, err := tx.stmts.exec(tx.ctx, `INSERT INTO message_steps (account_id, message_id, n, status, at, recorded_at, attempt, evidence, apple_guid, code, number, detail)
+		VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		m.AccountID, m.ID, e.Status, e.At, e.RecordedAt, e.Attempt, e.Evidence, e.AppleGUID, e.Code, e.Number, e.Detail)
+	return err
+}
+
 // Timeline returns all that became of a message, oldest first.
 func (r reader) Timeline(ctx context.Context, accountID, messageID string) ([]TimelineEntry, error) {
 	return collect(ctx, r, func(r scanner) (e TimelineEntry, err error) {
