@@ -63,6 +63,7 @@ const (
 	RelayStaged     Point = "relay.stage.note"      // where a file to send lies
 	RelayInbound    Point = "relay.inbound"         // other people's rows and the cursor
 	RelayUploadNote Point = "relay.upload.note"     // how far a file has come
+	RelayIntend     Point = "relay.pair.intend"     // from where a pairing reads, before the cloud is asked
 	RelayRenew      Point = "relay.pair.renew"      // the journal has a new identity
 	RelayCredential Point = "relay.pair.credential" // the credential is in its file
 )
@@ -98,7 +99,7 @@ func durable() []Point {
 		CloudReplace, CloudFallback, RelayReceive, RelayCancel, RelayExpire, RelayRelease, RelayFence,
 		RelayArm, RelayNoSend, RelayHanded, RelayBind, RelaySettle, RelayAcked, ShimLock, ShimMark,
 		ShimResult, ShimForget, CloudUploadBegin, CloudUploadFile, CloudUploadDone, CloudMediaKept, CloudHookDone,
-		CloudPairToken, CloudSweepMedia, RelayBorn, RelayMark, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayRenew, RelayCredential,
+		CloudPairToken, CloudSweepMedia, RelayBorn, RelayMark, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayIntend, RelayRenew, RelayCredential,
 	}
 }
 

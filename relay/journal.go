@@ -202,7 +202,9 @@ func (j *journal) write(ctx context.Context, point fault.Point, fn func(context.
 const (
 	metaInstall = "install"
 	metaCursor  = "cursor"
-	metaCopy    = "copy" // there is another life of this journal, and the cloud knows that one
+	metaCopy    = "copy"   // there is another life of this journal, and the cloud knows that one
+	metaIntent  = "intent" // a pairing that is under way, or was cut off
+	metaOwner   = "owner"  // whose the journal is: server and line
 )
 
 func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
@@ -222,11 +224,13 @@ func (j *journal) meta(ctx context.Context, key string) (string, error) {
 // install is the identity of this journal.
 func (j *journal) install(ctx context.Context) (string, error) { return j.meta(ctx, metaInstall) }
 
-// renew gives the journal a new identity, for a new pairing. What the former
+// renew gives the journal a new identity and owner, for a new pairing. What the former
 // pairing ordered and had not begun is dropped, because its cloud no longer counts
 // on it. Where the same line is paired with the same cloud again, what there is to
-// report and how far chat.db was read stay; for anybody else they are not meant.
-func (j *journal) renew(ctx context.Context, same bool, now time.Time) error {
+// report and how far chat.db was read stay; for anybody else they are not meant. Where
+// nothing was read, or it does not count, chat.db is read from the mark on, if there is
+// one.
+func (j *journal) renew(ctx context.Context, owner string, same bool, mark *cursor, now time.Time) error {
 	return j.write(ctx, fault.RelayRenew, func(ctx context.Context, tx *sql.Tx) error {
 		forget := []string{"DELETE FROM orders WHERE NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND state != '" + stateReceived + "')"}
 		if !same {
@@ -240,10 +244,15 @@ func (j *journal) renew(ctx context.Context, same bool, now time.Time) error {
 		if err := fence(ctx, tx, now); err != nil {
 			return err
 		}
-		if err := setMeta(ctx, tx, metaCopy, ""); err != nil {
+		if err := firstMark(ctx, tx, mark); err != nil {
 			return err
 		}
-		return setMeta(ctx, tx, metaInstall, newInstallID())
+		for key, value := range map[string]string{metaCopy: "", metaIntent: "", metaOwner: owner, metaInstall: newInstallID()} {
+			if err := setMeta(ctx, tx, key, value); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -279,6 +288,19 @@ func setCursor(ctx context.Context, tx *sql.Tx, c cursor) error {
 		return err
 	}
 	return setMeta(ctx, tx, metaCursor, string(v))
+}
+
+// firstMark has chat.db read from the mark on, if it was not read before.
+func firstMark(ctx context.Context, tx *sql.Tx, mark *cursor) error {
+	if mark == nil {
+		return nil
+	}
+	v, err := json.Marshal(mark)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", metaCursor, string(v))
+	return err
 }
 
 func (j *journal) setCursor(ctx context.Context, c cursor) error {

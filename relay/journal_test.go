@@ -212,7 +212,7 @@ func TestRenew(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			if err := j.renew(t.Context(), same, noon); err != nil {
+			if err := j.renew(t.Context(), "", same, nil, noon); err != nil {
 				t.Fatal(err)
 			}
 			if install(t, j) == before {

@@ -57,25 +57,47 @@ func (p Pairing) Pair(ctx context.Context) (Credential, error) {
 		return Credential{}, err
 	}
 	defer j.close()
-	// Before the swap: what comes between the two, the Mac whose place this one takes
-	// may no longer report. What both report is known by its guid.
-	mark := p.mark(ctx)
+	// Before the swap, and on disk: what comes from then on, the Mac whose place this one
+	// takes may no longer report. What both report is known by its guid.
+	mark, fresh, err := j.intend(ctx, server, p.mark(ctx), time.Now())
+	if err != nil {
+		return Credential{}, err
+	}
 	c, err := p.swap(ctx, server, token)
+	if _, refused := errors.AsType[pairRefused](err); refused && fresh {
+		err = errors.Join(err, j.dropIntent(ctx))
+	}
 	if err != nil {
 		return Credential{}, err
 	}
 	fault.Hit(fault.RelayPairSwap)
 	c.Scope, c.Allow = cmp.Or(p.Scope, ScopeAll), p.Allow
-	old, err := LoadCredential(p.StateDir)
-	same := err == nil && old.Server == c.Server && old.Line == c.Line
-	if err := j.renew(ctx, same, time.Now()); err != nil {
-		return Credential{}, err
-	}
-	if err := begin(ctx, j, mark); err != nil {
+	if err := p.take(ctx, j, c, mark); err != nil {
 		return Credential{}, err
 	}
 	return c, c.save(p.StateDir)
 }
+
+// take makes the journal that of a new pairing. Whose it is, it knows itself: the
+// credential may still be that of an earlier pairing, if the last one was cut off.
+func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark *cursor) error {
+	former, err := j.meta(ctx, metaOwner)
+	if err != nil {
+		return fmt.Errorf("read whose the journal is: %w", err)
+	}
+	old, err := LoadCredential(p.StateDir)
+	same := former == c.owner() || err == nil && old.owner() == c.owner()
+	return j.renew(ctx, c.owner(), same, mark, time.Now())
+}
+
+// owner is what a journal belongs to.
+func (c Credential) owner() string { return c.Server + " " + c.Line }
+
+// pairRefused is the cloud's own no: it has swapped nothing. Any other error may have
+// come after the swap.
+type pairRefused string
+
+func (r pairRefused) Error() string { return string(r) }
 
 // parse splits the setup URL into the server's address and the token.
 func (p Pairing) parse() (server, token string, err error) {
@@ -137,6 +159,9 @@ func (p Pairing) swap(ctx context.Context, server, token string) (Credential, er
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return Credential{}, fmt.Errorf("the server at %s did not answer like a bluecloud (HTTP %d): check the address", server, resp.StatusCode)
 	}
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 && answer.Error != "" {
+		return Credential{}, pairRefused(answer.Error)
+	}
 	if resp.StatusCode != http.StatusOK || answer.Secret == "" {
 		return Credential{}, errors.New(cmp.Or(answer.Error, fmt.Sprintf("the cloud refused to pair (HTTP %d)", resp.StatusCode)))
 	}
@@ -164,12 +189,4 @@ func (p Pairing) mark(ctx context.Context) *cursor {
 		return nil
 	}
 	return c
-}
-
-// begin has the journal read from the mark on, if it has not read before.
-func begin(ctx context.Context, j *journal, mark *cursor) error {
-	if old, err := j.cursor(ctx); err != nil || old != nil || mark == nil {
-		return err
-	}
-	return j.setCursor(ctx, *mark)
 }

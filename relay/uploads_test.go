@@ -84,7 +84,7 @@ func TestUploadsInTheJournal(t *testing.T) {
 		}
 	}
 	for _, same := range []bool{true, false} {
-		if err := j.renew(ctx, same, noon); err != nil {
+		if err := j.renew(ctx, "", same, nil, noon); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(uploadsIn(t, j)); got != map[bool]int{true: 1, false: 0}[same] {
