@@ -36,17 +36,14 @@ type ConsoleUser struct {
 	Password string `json:"password"`
 }
 
-// defaultRequests is how many requests a minute each key of a new account has.
-const defaultRequests = 1000
-
 // CreateAccount makes an account with one key of each dialect and one owner.
 func (s *Service) CreateAccount(ctx context.Context, name, email string) (NewAccount, error) {
 	if strings.TrimSpace(name) == "" {
 		return NewAccount{}, errors.New("an account needs a name")
 	}
 	now := time.Now().UnixMilli()
-	a := store.Account{ID: newID("team_"), Name: name, Email: email, Plan: "self_hosted", RequestsPerMinute: defaultRequests, CreatedAt: now}
-	made := NewAccount{AccountID: a.ID, Console: ConsoleUser{Login: email, Password: randomText(20)}}
+	a := store.Account{ID: newID("team_"), Name: name, Email: email, Plan: selfHosted, Limits: plans[selfHosted], CreatedAt: now}
+	made := NewAccount{AccountID: a.ID, Console: ConsoleUser{Login: lowerAddress(email), Password: randomText(20)}}
 	if email == "" {
 		made.Console.Login = "owner-" + strings.TrimPrefix(a.ID, "team_")
 	}
@@ -54,7 +51,7 @@ func (s *Service) CreateAccount(ctx context.Context, name, email string) (NewAcc
 	if err != nil {
 		return NewAccount{}, err
 	}
-	owner := store.Member{ID: newID("usr_"), AccountID: a.ID, Login: made.Console.Login, Name: name, Role: "owner", PasswordHash: hash, CreatedAt: now}
+	owner := store.Member{ID: newID("usr_"), AccountID: a.ID, Login: made.Console.Login, Name: name, Role: RoleOwner, PasswordHash: hash, CreatedAt: now}
 	all := []string{string(Everything)}
 	key, secret := newKey(a.ID, store.TextingBlue, all, false, now)
 	made.TextingBlue.APIKey = secret

@@ -90,13 +90,18 @@ func (s *Service) Count(p Principal) (left int64, err error) {
 	}
 	used, wait := s.rates.count(p.Key.ID, time.Now(), limit)
 	if wait > 0 {
-		seconds := int64((wait + time.Second - 1) / time.Second)
-		return 0, &Error{
-			Code: RateLimited, RetryAfter: time.Duration(seconds) * time.Second,
-			Message: fmt.Sprintf("Rate limit exceeded. Retry after %d seconds.", seconds),
-		}
+		return 0, tooFast(wait)
 	}
 	return limit - used, nil
+}
+
+// tooFast says when the same request may be made again, in whole seconds.
+func tooFast(wait time.Duration) *Error {
+	seconds := max(int64((wait+time.Second-1)/time.Second), 1)
+	return &Error{
+		Code: RateLimited, RetryAfter: time.Duration(seconds) * time.Second,
+		Message: fmt.Sprintf("Rate limit exceeded. Retry after %d seconds.", seconds),
+	}
 }
 
 // Left is how many requests the key has left in the running minute, or Unlimited. It

@@ -48,9 +48,11 @@ type Config struct {
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
-	WriteWait    time.Duration // how long a relay may take to read one frame, and a reader of a stream one event: 10 s
-	RetiredWait  time.Duration // how long a Mac that was replaced may have no news before it is sent away: 1 min
-	ReleaseWait  time.Duration // how long a Mac has to let go of what it holds when another takes its place: 15 s
+	// InvitationLife is how long an invitation to a team can be accepted: 7 days.
+	InvitationLife time.Duration
+	WriteWait      time.Duration // how long a relay may take to read one frame, and a reader of a stream one event: 10 s
+	RetiredWait    time.Duration // how long a Mac that was replaced may have no news before it is sent away: 1 min
+	ReleaseWait    time.Duration // how long a Mac has to let go of what it holds when another takes its place: 15 s
 
 	CancelWait      time.Duration // how long a relay's answer to a cancel is waited for: 3 s
 	IdempotencyLife time.Duration // how long a request is recognised when it comes again: 30 days
@@ -79,6 +81,7 @@ func (c *Config) defaults() {
 	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
 	c.Sweep = cmp.Or(c.Sweep, time.Second)
 	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
+	c.InvitationLife = cmp.Or(c.InvitationLife, 7*24*time.Hour)
 	c.CancelWait = cmp.Or(c.CancelWait, 3*time.Second)
 	c.IdempotencyLife = cmp.Or(c.IdempotencyLife, 30*24*time.Hour)
 	c.WriteWait = cmp.Or(c.WriteWait, 10*time.Second)

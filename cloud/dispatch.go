@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -49,7 +48,7 @@ type dispatcher struct {
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
-		Service: s, client: guard{s.cfg.WebhookAllow}.client(s.cfg.WebhookTimeout), bell: make(chan struct{}, 1),
+		Service: s, client: guard{s.cfg.WebhookAllow}.client(0), bell: make(chan struct{}, 1),
 		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
 	}
 }
@@ -206,15 +205,12 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	d.answered(hook.ID, got.problem)
 	now := time.Now()
 	one.Response, one.Problem, one.Excerpt, one.UpdatedAt = got.status, got.problem, got.excerpt, now.UnixMilli()
-	switch {
-	case got.status >= 200 && got.status < 300:
+	if got.status >= 200 && got.status < 300 {
 		one.State = store.DeliveryDone
-	case one.Attempt > len(d.cfg.WebhookSchedule) || got.status == http.StatusGone:
+	} else if pause, again := d.presetOf(hook).after(one.Attempt, got); again {
+		one.DueAt = now.Add(pause).UnixMilli()
+	} else {
 		one.State = store.DeliveryFailed
-	default:
-		pause := d.cfg.WebhookSchedule[one.Attempt-1]
-		pause = pause*4/5 + rand.N(pause*2/5+1) // give or take a fifth
-		one.DueAt = now.Add(max(pause, got.retryAfter)).UnixMilli()
 	}
 	d.log.Info("webhook.attempt", "delivery", one.ID, "event", one.EventType, "attempt", one.Attempt,
 		"state", one.State, "status", one.Response, "problem", one.Problem, "ms", now.Sub(began).Milliseconds())
@@ -243,6 +239,8 @@ type outcome struct {
 // post sends the bytes once. The problem is a category: a raw error would tell a
 // tenant what answers on which port of our network.
 func (d *dispatcher) post(ctx context.Context, hook store.Webhook, one store.Delivery) outcome {
+	ctx, cancel := context.WithTimeout(ctx, d.presetOf(hook).timeout) // reading the answer included
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, strings.NewReader(one.Body))
 	if err != nil {
 		return outcome{problem: "url"}

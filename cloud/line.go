@@ -225,7 +225,12 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 	}
 	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, CreatedAt: time.Now().UnixMilli()}
 	set.apply(&l)
-	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateLine(l) })
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateLine(l); err != nil {
+			return err
+		}
+		return roomForNumber(tx, accountID)
+	})
 	if errors.Is(err, store.ErrExists) {
 		return l, &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
 	}

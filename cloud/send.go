@@ -61,10 +61,10 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if err != nil {
 			return err
 		}
-		if err := withinPlan(tx, p.Account, now); err != nil {
+		if err := out.checkGroup(tx, line); err != nil {
 			return err
 		}
-		if err := out.checkGroup(tx, line); err != nil {
+		if err := withinPlan(tx, p.Account, out, now); err != nil {
 			return err
 		}
 		m = out.message(line, now)
@@ -147,18 +147,4 @@ func lineOf(tx *store.Tx, accountID, number string) (store.Line, error) {
 		return line, Invalid("from", `The "from" number is currently paused`)
 	}
 	return line, err
-}
-
-// withinPlan refuses what exceeds the account's messages of the calendar month.
-func withinPlan(tx *store.Tx, a store.Account, now time.Time) error {
-	if a.MonthlyMessages == 0 {
-		return nil
-	}
-	now = now.UTC()
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	n, err := tx.CountOutbound(tx.Context(), a.ID, month.UnixMilli())
-	if err == nil && n >= a.MonthlyMessages {
-		return &Error{Code: PlanLimitExceeded, Message: "Monthly message limit reached"}
-	}
-	return err
 }

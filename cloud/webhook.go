@@ -21,18 +21,23 @@ func (s *Service) Webhook(ctx context.Context, p Principal, id string) (store.We
 	return s.store.Webhook(ctx, p.Account.ID, id)
 }
 
-// CreateWebhook adds a webhook, with URL, Events, PhoneNumber, Active and Dialect of w,
-// and returns it with its secret.
+// CreateWebhook adds a webhook, with URL, Events, PhoneNumber, Active, RetryPreset and
+// Dialect of w, and returns it with its secret.
 func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhook) (store.Webhook, error) {
 	w.ID, w.AccountID, w.Secret, w.CreatedAt = newID("wh_"), p.Account.ID, newWebhookSecret(), time.Now().UnixMilli()
 	if err := s.checkWebhook(ctx, &w); err != nil {
 		return store.Webhook{}, err
 	}
-	err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.CreateWebhook(w) })
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := receiptsAllowed(tx, w, nil); err != nil {
+			return err
+		}
+		return tx.CreateWebhook(w)
+	})
 	return w, webhookExists(err)
 }
 
-// UpdateWebhook writes URL, Events, PhoneNumber and Active of w and returns it as it
+// UpdateWebhook writes URL, Events, PhoneNumber, Active and RetryPreset of w and returns it as it
 // is then. One that is switched on begins anew: how it failed before is forgotten, and
 // what waits goes out.
 func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) (store.Webhook, error) {
@@ -44,9 +49,12 @@ func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) (store.Web
 		if err != nil {
 			return err
 		}
-		w.FailingSince, w.Disabled, w.DisabledAt = old.FailingSince, old.Disabled, old.DisabledAt
+		if err := receiptsAllowed(tx, w, old.Events); err != nil {
+			return err
+		}
+		w.FailingSince, w.Exhausted, w.Disabled, w.DisabledAt = old.FailingSince, old.Exhausted, old.Disabled, old.DisabledAt
 		if w.Active && !old.Active {
-			w.FailingSince, w.Disabled, w.DisabledAt = 0, "", 0
+			w.FailingSince, w.Exhausted, w.Disabled, w.DisabledAt = 0, 0, "", 0
 		}
 		return errors.Join(tx.UpdateWebhook(w), tx.SetWebhookHealth(w))
 	})
@@ -79,6 +87,12 @@ func (s *Service) checkWebhook(ctx context.Context, w *store.Webhook) error {
 		}
 	}
 	w.Events = once
+	if w.RetryPreset == usualPreset {
+		w.RetryPreset = ""
+	}
+	if _, known := presets[w.RetryPreset]; !known && w.RetryPreset != "" {
+		return Invalid("retry_preset", "The 'retry_preset' field must be one of %s.", strings.Join(retryPresets(), ", "))
+	}
 	if w.PhoneNumber == "" {
 		return nil
 	}

@@ -16,8 +16,8 @@ const (
 	testEvent     = "webhook.test" // comes only to the webhook that is tested
 )
 
-// judge notes what an attempt says of its webhook. One that does nothing but fail for
-// Config.WebhookFailing is switched off, and one that answers 410 at once; the other
+// judge notes what an attempt says of its webhook. One that does nothing but fail is
+// switched off after a while, and one that answers 410 at once; the other
 // webhooks of the account are told, where they ask for it. Events are recorded for it
 // all the same: what waits goes out when it is switched on again.
 func (s *Service) judge(tx *store.Tx, one store.Delivery, now time.Time) error {
@@ -29,21 +29,24 @@ func (s *Service) judge(tx *store.Tx, one store.Delivery, now time.Time) error {
 		if hook.FailingSince == 0 {
 			return nil
 		}
-		hook.FailingSince = 0
+		hook.FailingSince, hook.Exhausted = 0, 0
 		return tx.SetWebhookHealth(hook)
 	}
-	first := hook.FailingSince == 0
+	first, givenUp := hook.FailingSince == 0, one.State == store.DeliveryFailed
 	if first {
 		hook.FailingSince = now.UnixMilli()
+	}
+	if givenUp {
+		hook.Exhausted++
 	}
 	switch {
 	case !hook.Active:
 		return nil // somebody has switched it off meanwhile
 	case one.Response == http.StatusGone:
 		hook.Disabled = store.DisabledGone
-	case now.UnixMilli()-hook.FailingSince >= s.cfg.WebhookFailing.Milliseconds():
+	case s.hopeless(hook, now):
 		hook.Disabled = store.DisabledFailing
-	case first:
+	case first || givenUp:
 		return tx.SetWebhookHealth(hook)
 	default:
 		return nil

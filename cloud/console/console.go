@@ -1,8 +1,9 @@
 // Package console is what people see in a browser: a page that says that the
-// server runs, and the steps of pairing a Mac.
+// server runs, the steps of pairing a Mac, and the page that takes an invitation to a
+// team.
 //
-// It shows nothing of anybody's data and needs no login. Its handlers may be called
-// concurrently.
+// It needs no login and shows nothing of anybody's data, but to whoever holds the
+// token of an invitation what that invites to. Its handlers may be called concurrently.
 package console
 
 import (
@@ -12,6 +13,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"bluerelay/cloud"
 )
 
 //go:embed pages
@@ -19,8 +22,9 @@ var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "pages/*.html"))
 
-// Console serves / and /setup.
+// Console serves /, /setup and /invite.
 type Console struct {
+	Cloud     *cloud.Service
 	PublicURL string
 	Simulated bool // the Messages behind this server is a simulated one
 	Log       *slog.Logger
@@ -29,18 +33,30 @@ type Console struct {
 // Routes registers the pages.
 func (c Console) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		c.render(w, "status.html", map[string]any{"URL": c.PublicURL, "Simulated": c.Simulated})
+		c.render(w, http.StatusOK, "status.html", map[string]any{"URL": c.PublicURL, "Simulated": c.Simulated})
 	})
 	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
-		token := r.URL.Query().Get("token")
-		if strings.Trim(token, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
-			token = "" // not one of ours; do not repeat it
-		}
-		c.render(w, "setup.html", map[string]any{"Token": token, "Command": "bluerelay pair '" + c.PublicURL + "/setup?token=" + token + "'"})
+		token := ourToken(r.URL.Query().Get("token"))
+		c.render(w, http.StatusOK, "setup.html", map[string]any{"Token": token, "Command": "bluerelay pair '" + c.PublicURL + "/setup?token=" + token + "'"})
 	})
+	mux.HandleFunc("GET /invite", c.showInvitation)
+	// Whoever posts must hold the token, which no other site knows; that it comes from
+	// a page of ours is asked all the same.
+	mux.Handle("POST /invite", http.NewCrossOriginProtection().Handler(http.HandlerFunc(c.acceptInvitation)))
 }
 
-func (c Console) render(w http.ResponseWriter, name string, data any) {
+// ourToken is a token of the form that ours have, else "": what is not one of ours is
+// not repeated.
+func ourToken(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return ""
+	}
+	return s
+}
+
+// render answers with a page. Nothing that it shows may be kept, framed or sent
+// elsewhere, its address, which may hold a token, included.
+func (c Console) render(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
 		c.Log.Error("page.failed", "page", name, "error", err.Error())
@@ -49,9 +65,10 @@ func (c Console) render(w http.ResponseWriter, name string, data any) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer") // the address holds a token
+	h.Set("Referrer-Policy", "same-origin") // with less, a browser would not say where a form comes from
 	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // a browser that has gone needs no page
 }

@@ -80,14 +80,14 @@ func TestHeaders(t *testing.T) {
 	for _, target := range []string{"/", "/setup", "/setup?token=dev_abc"} {
 		resp := get(t, console.Console{PublicURL: "https://blue.example"}, http.MethodGet, target)
 		for name, want := range map[string]string{
-			"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
 		} {
 			if got := resp.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q", target, name, got)
 			}
 		}
 		csp := resp.Header.Get("Content-Security-Policy")
-		for _, rule := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'"} {
+		for _, rule := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"} {
 			if !strings.Contains(csp, rule) {
 				t.Errorf("%s: the policy %q lacks %s", target, csp, rule)
 			}

@@ -110,7 +110,7 @@ func (w *world) write(fn func(*store.Tx) error) {
 // newAccount makes an account with a limit of requests a minute, 0 for none.
 func (w *world) newAccount(id string, requests int64) store.Account {
 	w.t.Helper()
-	a := store.Account{ID: id, Name: "Acme", Email: "owner@acme.example", Plan: "self_hosted", RequestsPerMinute: requests, CreatedAt: 1}
+	a := store.Account{ID: id, Name: "Acme", Email: "owner@acme.example", Plan: "self_hosted", CreatedAt: 1, Limits: store.Limits{RequestsPerMinute: requests}}
 	w.write(func(tx *store.Tx) error { return tx.CreateAccount(a) })
 	return a
 }

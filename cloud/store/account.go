@@ -4,47 +4,49 @@ import "context"
 
 // Account is one customer: everything else belongs to one.
 type Account struct {
-	ID                string
-	Name              string
-	Email             string
-	Plan              string
-	MonthlyMessages   int64 // outbound messages a calendar month (UTC); 0 for no limit
-	RequestsPerMinute int64 // for each key; 0 for no limit
-	CreatedAt         int64 // Unix ms
+	ID        string
+	Name      string
+	Email     string
+	Plan      string
+	CreatedAt int64 // Unix ms
 	// TestOf is the id of the account whose test keys work on this one; "" for an
 	// ordinary account.
 	TestOf string
+	Limits
 }
 
-// Member is a person who may log in.
-type Member struct {
-	ID           string
-	AccountID    string
-	Login        string
-	Name         string
-	Role         string // owner, admin, member or viewer
-	PasswordHash string
-	CreatedAt    int64 // Unix ms
+// Limits are what an account's plan allows. 0 is no limit.
+type Limits struct {
+	RequestsPerMinute int64 // for each key
+	MessagesPerMinute int64 // outbound ones, in any 60 seconds
+	MonthlyMessages   int64 // outbound ones in a calendar month (UTC)
+	Numbers           int64 // lines in use
+	Members           int64 // people, and invitations that are open
+	NoMedia           bool  // files may not be sent
+	NoReceipts        bool  // webhooks may not ask for message.delivered
 }
 
-const accountColumns = "id, name, email, plan, monthly_messages, requests_per_minute, created_at, test_of"
+const accountColumns = "id, name, email, plan, created_at, test_of, requests_per_minute, messages_per_minute, monthly_messages, max_numbers, max_members, no_media, no_receipts"
 
 func scanAccount(r scanner) (a Account, err error) {
-	err = r.Scan(&a.ID, &a.Name, &a.Email, &a.Plan, &a.MonthlyMessages, &a.RequestsPerMinute, &a.CreatedAt, &a.TestOf)
+	err = r.Scan(&a.ID, &a.Name, &a.Email, &a.Plan, &a.CreatedAt, &a.TestOf, &a.RequestsPerMinute, &a.MessagesPerMinute, &a.MonthlyMessages,
+		&a.Numbers, &a.Members, &a.NoMedia, &a.NoReceipts)
 	return a, err
 }
 
 // CreateAccount adds an account.
 func (tx *Tx) CreateAccount(a Account) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM accounts))",
-		a.ID, a.Name, a.Email, a.Plan, a.MonthlyMessages, a.RequestsPerMinute, a.CreatedAt, a.TestOf)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO accounts ("+accountColumns+", message_seq, event_seq, ordinal) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM accounts))",
+		a.ID, a.Name, a.Email, a.Plan, a.CreatedAt, a.TestOf, a.RequestsPerMinute, a.MessagesPerMinute, a.MonthlyMessages,
+		a.Numbers, a.Members, flag(a.NoMedia), flag(a.NoReceipts))
 	return err
 }
 
-// UpdateAccount changes plan and limits of an account.
+// UpdateAccount changes name, plan and limits of an account.
 func (tx *Tx) UpdateAccount(a Account) error {
-	return tx.one("UPDATE accounts SET plan = $1, monthly_messages = $2, requests_per_minute = $3 WHERE id = $4",
-		a.Plan, a.MonthlyMessages, a.RequestsPerMinute, a.ID)
+	return tx.one(`UPDATE accounts SET name = $1, plan = $2, requests_per_minute = $3, messages_per_minute = $4, monthly_messages = $5,
+		max_numbers = $6, max_members = $7, no_media = $8, no_receipts = $9 WHERE id = $10`,
+		a.Name, a.Plan, a.RequestsPerMinute, a.MessagesPerMinute, a.MonthlyMessages, a.Numbers, a.Members, flag(a.NoMedia), flag(a.NoReceipts), a.ID)
 }
 
 // Account returns one account, or ErrNotFound.
@@ -68,13 +70,6 @@ func (r reader) BusyTestAccounts(ctx context.Context) ([]string, error) {
 // Accounts returns all accounts, also those of test keys, oldest first.
 func (r reader) Accounts(ctx context.Context) ([]Account, error) {
 	return collect(ctx, r, scanAccount, "SELECT "+accountColumns+" FROM accounts ORDER BY created_at, id")
-}
-
-// CreateMember adds a person, or returns ErrExists for a login that is taken.
-func (tx *Tx) CreateMember(m Member) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO members (id, account_id, login, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		m.ID, m.AccountID, m.Login, m.Name, m.Role, m.PasswordHash, m.CreatedAt)
-	return err
 }
 
 // one runs a statement that must change exactly one row, or returns ErrNotFound.

@@ -56,6 +56,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
 		func(r reader) error { _, err := r.CountLine(ctx, "l", 1); return err },
 		func(r reader) error { _, err := r.CountOutbound(ctx, "a", 1); return err },
+		func(r reader) error { _, err := r.NthOutbound(ctx, "a", 5, 1); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.DueDeliveries(ctx, "w", 1, 10); return err },
 		func(r reader) error { _, err := r.Deliveries(ctx, "w", nil, 10); return err },
 		func(r reader) error { _, err := r.Told(ctx, "a", "d", 1, 10); return err },

@@ -16,14 +16,15 @@ import (
 func TestRowsComeBackAsWritten(t *testing.T) {
 	s, _ := open(t)
 	ctx := t.Context()
-	account := store.Account{ID: "team_b", Name: "name", Email: "email", Plan: "plan", MonthlyMessages: 1, RequestsPerMinute: 2, CreatedAt: 3}
+	account := store.Account{ID: "team_b", Name: "name", Email: "email", Plan: "plan", CreatedAt: 3,
+		Limits: store.Limits{MonthlyMessages: 1, RequestsPerMinute: 2, MessagesPerMinute: 30, Numbers: 31, Members: 32, NoMedia: true, NoReceipts: true}}
 	line := store.Line{ID: "num_b", AccountID: account.ID, PhoneNumber: "number", Label: "label", Status: "status", Verified: true, Pace: "pace", RelayID: "relay", CreatedAt: 4, Burst: 25, NewConversations: "new", PacedUntil: 26}
 	key := store.Key{ID: "key_b", AccountID: account.ID, Dialect: "dialect", Shown: "shown", SecretHash: "hash", Permissions: []string{"p", "q"}, CreatedAt: 5}
 	relay := store.Relay{ID: "rel_b", AccountID: account.ID, LineID: line.ID, SecretHash: "secret", Host: "host", OS: "os", Version: "version", Ready: true,
 		Problem: "problem", Reason: "reason", Connected: true, LastSeenAt: 6, CreatedAt: 7}
 	install := store.Install{ID: "ins_b", RelayID: relay.ID, LastSeq: 8, CreatedAt: 9}
 	hook := store.Webhook{ID: "wh_b", AccountID: account.ID, Dialect: "dialect", URL: "url", Events: []string{"e", "f"}, PhoneNumber: "number", Secret: "secret", Active: true, CreatedAt: 10,
-		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29}
+		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29, RetryPreset: "preset", Exhausted: 33}
 	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body\x00<\u2028", State: store.DeliveryPending,
 		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14, Excerpt: "excerpt", Kind: "kind"}
 	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: store.Inbound, Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",
@@ -81,11 +82,13 @@ func TestUpdatesComeBackAsWritten(t *testing.T) {
 	})
 	account, _ := s.Account(ctx, accountID)
 	line, _ := s.Line(ctx, lineID)
-	account.Plan, account.MonthlyMessages, account.RequestsPerMinute = "p", 1, 2
+	account.Name, account.Plan = "other", "p"
+	account.Limits = store.Limits{MonthlyMessages: 1, RequestsPerMinute: 2, MessagesPerMinute: 3, Numbers: 4, Members: 5, NoMedia: true, NoReceipts: true}
 	line.Label, line.Status, line.Pace, line.Verified, line.RelayID = "l", "s", "p", false, "r"
 	relay.Host, relay.OS, relay.Version, relay.Ready, relay.Problem, relay.Reason, relay.Connected, relay.LastSeenAt = "h", "o", "v", true, "p", "r", true, 3
 	hook.URL, hook.Events, hook.PhoneNumber, hook.Active = "u2", []string{"f", "g"}, "n", true
 	hook.Secret, hook.OldSecret, hook.OldSecretUntil, hook.FailingSince, hook.Disabled, hook.DisabledAt = "s2", "s", 8, 9, "why", 10
+	hook.RetryPreset, hook.Exhausted = "preset", 11
 	delivery.Excerpt = "x"
 	delivery.State, delivery.Attempt, delivery.DueAt, delivery.Response, delivery.Problem, delivery.UpdatedAt = store.DeliveryFailed, 4, 5, 6, "p", 7
 	write(t, s, func(tx *store.Tx) error {

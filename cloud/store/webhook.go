@@ -22,6 +22,8 @@ type Webhook struct {
 	FailingSince   int64  // Unix ms, of the first failure after the last success, 0 for none
 	Disabled       string // why the server switched it off: DisabledFailing or DisabledGone, "" if it did not
 	DisabledAt     int64  // Unix ms
+	RetryPreset    string // how deliveries are tried again: "" as usual, or the name of a preset
+	Exhausted      int    // deliveries that were given up since the last success
 }
 
 // Why a webhook was switched off.
@@ -30,11 +32,12 @@ const (
 	DisabledGone    = "gone"    // it answered 410
 )
 
-const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at, old_secret, old_secret_until, failing_since, disabled, disabled_at"
+const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at, old_secret, old_secret_until, failing_since, disabled, disabled_at, retry_preset, exhausted"
 
 func scanWebhook(r scanner) (w Webhook, err error) {
 	var events string
-	err = r.Scan(&w.ID, &w.AccountID, &w.Dialect, &w.URL, &events, &w.PhoneNumber, &w.Secret, &w.Active, &w.CreatedAt, &w.OldSecret, &w.OldSecretUntil, &w.FailingSince, &w.Disabled, &w.DisabledAt)
+	err = r.Scan(&w.ID, &w.AccountID, &w.Dialect, &w.URL, &events, &w.PhoneNumber, &w.Secret, &w.Active, &w.CreatedAt, &w.OldSecret, &w.OldSecretUntil, &w.FailingSince, &w.Disabled, &w.DisabledAt,
+		&w.RetryPreset, &w.Exhausted)
 	w.Events = strings.Fields(events)
 	return w, err
 }
@@ -42,22 +45,22 @@ func scanWebhook(r scanner) (w Webhook, err error) {
 // CreateWebhook adds a webhook, or returns ErrExists for a URL that the account has
 // in that dialect.
 func (tx *Tx) CreateWebhook(w Webhook) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
 		w.ID, w.AccountID, w.Dialect, w.URL, strings.Join(w.Events, " "), w.PhoneNumber, w.Secret, flag(w.Active), w.CreatedAt,
-		w.OldSecret, w.OldSecretUntil, w.FailingSince, w.Disabled, w.DisabledAt)
+		w.OldSecret, w.OldSecretUntil, w.FailingSince, w.Disabled, w.DisabledAt, w.RetryPreset, w.Exhausted)
 	return err
 }
 
-// UpdateWebhook writes URL, events, number and activity.
+// UpdateWebhook writes URL, events, number, activity and preset.
 func (tx *Tx) UpdateWebhook(w Webhook) error {
-	return tx.one("UPDATE webhooks SET url = $1, events = $2, phone_number = $3, active = $4 WHERE id = $5 AND account_id = $6",
-		w.URL, strings.Join(w.Events, " "), w.PhoneNumber, flag(w.Active), w.ID, w.AccountID)
+	return tx.one("UPDATE webhooks SET url = $1, events = $2, phone_number = $3, active = $4, retry_preset = $5 WHERE id = $6 AND account_id = $7",
+		w.URL, strings.Join(w.Events, " "), w.PhoneNumber, flag(w.Active), w.RetryPreset, w.ID, w.AccountID)
 }
 
-// SetWebhookHealth writes activity, and how long and why it fails.
+// SetWebhookHealth writes activity, and how long, how often and why it fails.
 func (tx *Tx) SetWebhookHealth(w Webhook) error {
-	return tx.one("UPDATE webhooks SET active = $1, failing_since = $2, disabled = $3, disabled_at = $4 WHERE id = $5 AND account_id = $6",
-		flag(w.Active), w.FailingSince, w.Disabled, w.DisabledAt, w.ID, w.AccountID)
+	return tx.one("UPDATE webhooks SET active = $1, failing_since = $2, disabled = $3, disabled_at = $4, exhausted = $5 WHERE id = $6 AND account_id = $7",
+		flag(w.Active), w.FailingSince, w.Disabled, w.DisabledAt, w.Exhausted, w.ID, w.AccountID)
 }
 
 // SetWebhookSecret writes the secret, the one before it and how long that one signs.

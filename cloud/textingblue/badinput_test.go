@@ -48,6 +48,9 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 		refuse("webhook: "+b.name, "POST", "/v1/webhooks", b.body, "")
 		refuse("number: "+b.name, "PUT", "/v1/numbers/"+ids["number"], b.body, "")
 		refuse("webhook: "+b.name, "PATCH", "/v1/webhooks/"+ids["webhook"], b.body, "")
+		refuse("team: "+b.name, "PUT", "/v1/team", b.body, "")
+		refuse("invite: "+b.name, "POST", "/v1/team/members/invite", b.body, "")
+		refuse("member: "+b.name, "PATCH", "/v1/team/members/"+ids["member"], b.body, "")
 	}
 	for _, member := range []string{"to", "from", "content", "media_url"} {
 		for _, value := range []string{"7", "-1.5e3", "true", "false", `["x"]`, `{"a":"b"}`, "[]", "{}"} {
@@ -105,13 +108,30 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 	} {
 		refuse("create a webhook: "+c.name, "POST", "/v1/webhooks", c.body, c.param)
 	}
-	for body, param := range map[string]string{`{"url":"http://8.8.8.8"}`: "url", `{"events":["x"]}`: "events", `{"events":[]}`: "events", `{"active":1}`: "active", `{"phone_number":"+14155550099"}`: "phone_number", `{"url":["https://example.com"]}`: "url"} {
+	for body, param := range map[string]string{`{"url":"http://8.8.8.8"}`: "url", `{"events":["x"]}`: "events", `{"events":[]}`: "events", `{"active":1}`: "active", `{"retry_preset":"never"}`: "retry_preset", `{"retry_preset":3}`: "retry_preset", `{"phone_number":"+14155550099"}`: "phone_number", `{"url":["https://example.com"]}`: "url"} {
 		refuse("update a webhook: "+body, "PUT", "/v1/webhooks/"+ids["webhook"], body, param)
 	}
 	for body, param := range map[string]string{
 		`{"label":7}`: "label", `{"label":"` + strings.Repeat("é", 101) + `"}`: "label", `{"status":"off"}`: "status", `{"status":""}`: "status", `{"status":"Paused"}`: "status", `{"status":true}`: "status", `{"label":"x","status":"deleted"}`: "status",
 	} {
 		refuse("update a number", "PATCH", "/v1/numbers/"+ids["number"], body, param)
+	}
+	for body, param := range map[string]string{
+		`{}`: "name", `{"name":null}`: "name", `{"name":" \t"}`: "name", `{"name":7}`: "name", `{"name":["x"]}`: "name", `{"name":"a\nb"}`: "name", `{"name":"\u202eevil"}`: "name", `{"name":"` + strings.Repeat("é", 101) + `"}`: "name",
+	} {
+		refuse("rename the team: "+body, "PATCH", "/v1/team", body, param)
+	}
+	for body, param := range map[string]string{
+		`{}`: "role", `{"role":null}`: "role", `{"role":"Owner"}`: "role", `{"role":"god"}`: "role", `{"role":1}`: "role",
+	} {
+		refuse("change a role: "+body, "PUT", "/v1/team/members/"+ids["member"], body, param)
+	}
+	for body, param := range map[string]string{
+		`{"role":"member"}`: "email", `{"email":"","role":"member"}`: "email", `{"email":7,"role":"member"}`: "email", `{"email":"a","role":"member"}`: "email", `{"email":"a@b","role":"member"}`: "email",
+		`{"email":"A <a@example.com>","role":"member"}`: "email", `{"email":"a@example.com,b@example.com","role":"member"}`: "email", `{"email":"` + strings.Repeat("a", 250) + `@example.com","role":"member"}`: "email",
+		`{"email":"+14155551234","role":"member"}`: "email", `{"email":"a@example.com"}`: "role", `{"email":"a@example.com","role":"owner"}`: "role", `{"email":"a@example.com","role":["member"]}`: "role",
+	} {
+		refuse("invite: "+body, "POST", "/v1/team/members/invite", body, param)
 	}
 	for _, path := range []string{
 		"/v1/messages/msg_never", "/v1/messages/" + ids["foreign message"], "/v1/messages/" + ids["number"], "/v1/messages/%00", "/v1/messages/..%2Fnumbers", "/v1/messages/" + ids["message"] + "/more", "/v1/messages/", "/v1/numbers/num_never",
@@ -128,6 +148,15 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 			bad{"resend " + id, "POST", "/v1/messages/" + id + "/resend", `{"accept_duplicate_risk":true}`, http.StatusNotFound, "not_found", ""},
 			bad{"timeline of " + id, "GET", "/v1/messages/" + id + "/timeline", "", http.StatusNotFound, "not_found", ""})
 	}
+	for _, id := range []string{"usr_never", "inv_never", ids["number"], "%00", "%27%20OR%201%3D1"} {
+		list = append(list, bad{"change member " + id, "PUT", "/v1/team/members/" + id, `{"role":"admin"}`, http.StatusNotFound, "not_found", ""},
+			bad{"remove member " + id, "DELETE", "/v1/team/members/" + id, "", http.StatusNotFound, "not_found", ""},
+			bad{"take invitation back " + id, "DELETE", "/v1/team/invitations/" + id, "", http.StatusNotFound, "not_found", ""})
+	}
+	list = append(list, bad{"remove the only owner", "DELETE", "/v1/team/members/" + ids["member"], "", http.StatusConflict, "conflict", ""},
+		bad{"the only owner steps down", "PUT", "/v1/team/members/" + ids["member"], `{"role":"admin"}`, http.StatusConflict, "conflict", ""},
+		bad{"invite a member", "POST", "/v1/team/members/invite", `{"email":"Owner@Example.com","role":"member"}`, http.StatusConflict, "conflict", "email"},
+		bad{"invite twice", "POST", "/v1/team/members/invite", `{"email":"guest@example.com","role":"viewer"}`, http.StatusConflict, "conflict", "email"})
 	list = append(list, bad{"resend what waits", "POST", "/v1/messages/" + ids["message"] + "/resend", `{"accept_duplicate_risk":true}`, http.StatusConflict, "conflict", ""})
 	list = append(list, bad{"the same webhook", "POST", "/v1/webhooks", `{"url":"https://example.com/hook","events":["message.failed"]}`, http.StatusConflict, "conflict", "url"},
 		bad{"onto another webhook", "PUT", "/v1/webhooks/" + ids["other webhook"], `{"url":"https://example.com/hook"}`, http.StatusConflict, "conflict", "url"},
@@ -148,10 +177,12 @@ func TestBadInputIsRefusedAndLeavesNothing(t *testing.T) {
 		return tx.CreateWebhook(store.Webhook{ID: "wh_sendblue", AccountID: w.account.ID, Dialect: store.Sendblue, URL: "https://example.com/sb", Events: []string{"message.sent"}, CreatedAt: 1})
 	})
 	ids := map[string]string{
+		"member":  w.person(w.account, "usr_owner", "owner@example.com", cloud.RoleOwner),
 		"message": w.send(somebody), "foreign message": theirs.id(t), "number": w.line.ID, "sendblue webhook": "wh_sendblue",
 		"webhook":       w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/hook","events":["message.sent"]}`, http.StatusCreated).id(t),
 		"other webhook": w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/other","events":["message.sent"]}`, http.StatusCreated).id(t),
 	}
+	w.ok("POST", "/v1/team/members/invite", `{"email":"guest@example.com","role":"member"}`, http.StatusCreated)
 	table := badInput(foreign.PhoneNumber, unverified, paused.PhoneNumber, ids)
 	if len(table) < 60 {
 		t.Fatalf("only %d rows", len(table))
@@ -196,6 +227,7 @@ func TestMethodsThatAPathDoesNotHave(t *testing.T) {
 	w := newWorld(t, nil)
 	for path, allow := range map[string]string{
 		"/v1/messages": "GET, POST", "/v1/numbers": "GET", "/v1/numbers/num_x": "GET, PUT, PATCH, DELETE", "/v1/webhooks": "GET, POST", "/v1/webhooks/wh_x": "GET, PUT, PATCH, DELETE",
+		"/v1/team": "GET, PUT, PATCH", "/v1/team/members": "GET", "/v1/team/members/usr_x": "PUT, PATCH, DELETE", "/v1/team/invitations": "GET", "/v1/team/invitations/inv_x": "DELETE",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			if strings.Contains(allow, method) {

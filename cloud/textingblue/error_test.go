@@ -38,6 +38,16 @@ var routes = []struct{ method, path, need, body string }{
 	{"POST", "/v1/webhooks/wh_x/replay", "webhooks:manage", `{"events":["evt_x"]}`},
 	{"POST", "/v1/webhooks/wh_x/test", "webhooks:manage", ""},
 	{"POST", "/v1/webhooks/wh_x/rotate-secret", "webhooks:manage", ""},
+	{"GET", "/v1/team", "team:read", ""},
+	{"PUT", "/v1/team", "team:write", `{}`},
+	{"PATCH", "/v1/team", "team:write", `{}`},
+	{"GET", "/v1/team/members", "team:read", ""},
+	{"POST", "/v1/team/members/invite", "team:write", `{"email":"a@example.com","role":"member"}`},
+	{"PUT", "/v1/team/members/usr_x", "team:write", `{"role":"admin"}`},
+	{"PATCH", "/v1/team/members/usr_x", "team:write", `{"role":"admin"}`},
+	{"DELETE", "/v1/team/members/usr_x", "team:write", ""},
+	{"GET", "/v1/team/invitations", "team:read", ""},
+	{"DELETE", "/v1/team/invitations/inv_x", "team:write", ""},
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {
@@ -184,7 +194,11 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 	w := newWorld(t, nil)
 	stranger := w.newKey(w.newAccount("team_b", 0), store.TextingBlue, "*")
 	hook := w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/hook","events":["message.sent"]}`, http.StatusCreated).id(t)
-	theirs := map[string]string{"msg_x": w.send(somebody), "num_x": w.line.ID, "wh_x": hook}
+	invited := w.ok("POST", "/v1/team/members/invite", `{"email":"a@example.com","role":"member"}`, http.StatusCreated).member(t, "invitation_id")
+	theirs := map[string]string{
+		"msg_x": w.send(somebody), "num_x": w.line.ID, "wh_x": hook,
+		"usr_x": w.person(w.account, "usr_owner", "owner@example.com", cloud.RoleOwner), "inv_x": strings.Trim(invited, `"`),
+	}
 	contents := w.contents()
 	for _, r := range routes {
 		for place, id := range theirs {

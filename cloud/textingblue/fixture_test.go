@@ -115,7 +115,7 @@ func (w *world) write(fn func(*store.Tx) error) {
 // newAccount makes an account with a limit of requests a minute, 0 for none.
 func (w *world) newAccount(id string, requests int64) store.Account {
 	w.t.Helper()
-	a := store.Account{ID: id, Name: "Acme", Plan: "self_hosted", RequestsPerMinute: requests, CreatedAt: 1}
+	a := store.Account{ID: id, Name: "Acme", Plan: "self_hosted", CreatedAt: 1, Limits: store.Limits{RequestsPerMinute: requests}}
 	w.write(func(tx *store.Tx) error { return tx.CreateAccount(a) })
 	return a
 }
@@ -279,8 +279,8 @@ var changing = []struct {
 	form *regexp.Regexp
 	as   string
 }{
-	{regexp.MustCompile(`\b(msg|evt|wh|num|rel|grp)_[a-z2-7]{12}\b`), "${1}_xxxxxxxxxxxx"},
-	{regexp.MustCompile(`\bdev_[a-z2-7]{32}\b`), "dev_xxxxxxxxxxxx"},
+	{regexp.MustCompile(`\b(msg|evt|wh|num|rel|grp|usr|inv)_[a-z2-7]{12}\b`), "${1}_xxxxxxxxxxxx"},
+	{regexp.MustCompile(`\b(dev|join)_[a-z2-7]{32}\b`), "${1}_xxxxxxxxxxxx"},
 	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/]{32}"`), `whsec_xxxxxxxxxxxx"`},
 	{regexp.MustCompile(`"20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"`), `"2026-02-07T12:00:00Z"`},
 	{regexp.MustCompile(`"http://127\.0\.0\.1:\d+`), `"http://127.0.0.1:80`},
@@ -318,7 +318,7 @@ func (w *world) contents() string {
 	}
 	defer db.Close()
 	var all strings.Builder
-	for _, table := range []string{"accounts", "keys", "lines", "setup_tokens", "relays", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries"} {
+	for _, table := range []string{"accounts", "keys", "lines", "setup_tokens", "relays", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries", "members", "invitations"} {
 		dump(w.t, db, table, &all)
 	}
 	return all.String()

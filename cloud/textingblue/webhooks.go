@@ -113,8 +113,10 @@ type webhook struct {
 	Secret      string   `json:"secret,omitempty"` // only in the answer that makes it
 	Active      bool     `json:"active"`
 	CreatedAt   *string  `json:"created_at"`
-	// Our own keys: why the server has switched it off, failing or gone, and until when
-	// the former secret signs too.
+	// Our own keys: how deliveries are tried again where that is not as usual, why the
+	// server has switched it off, failing or gone, and until when the former secret signs
+	// too.
+	RetryPreset        string  `json:"retry_preset,omitempty"`
 	DisabledReason     string  `json:"disabled_reason,omitempty"`
 	DisabledAt         *string `json:"disabled_at,omitempty"`
 	OldSecretExpiresAt *string `json:"old_secret_expires_at,omitempty"`
@@ -123,7 +125,7 @@ type webhook struct {
 func renderWebhook(w store.Webhook) webhook {
 	out := webhook{
 		ID: w.ID, URL: w.URL, Events: w.Events, PhoneNumber: text(w.PhoneNumber), Active: w.Active, CreatedAt: stamp(w.CreatedAt),
-		DisabledReason: w.Disabled, DisabledAt: stamp(w.DisabledAt),
+		RetryPreset: w.RetryPreset, DisabledReason: w.Disabled, DisabledAt: stamp(w.DisabledAt),
 	}
 	if w.OldSecretUntil > time.Now().UnixMilli() {
 		out.OldSecretExpiresAt = stamp(w.OldSecretUntil)
@@ -176,6 +178,11 @@ func (c call) change(w *store.Webhook) error {
 	}
 	if _, said := f["phone_number"]; said { // null means every number
 		if w.PhoneNumber, err = f.text("phone_number"); err != nil {
+			return err
+		}
+	}
+	if _, said := f["retry_preset"]; said { // null means the usual one
+		if w.RetryPreset, err = f.text("retry_preset"); err != nil {
 			return err
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/spf13/cobra"
 
-	"bluerelay/cli"
 	"bluerelay/cloud/store"
 )
 
@@ -53,18 +53,16 @@ func accountList() *cobra.Command {
 				out := make([]map[string]any, len(list))
 				rows := make([][]any, len(list))
 				for i, v := range list {
-					out[i] = map[string]any{
-						"account_id": v.ID, "name": v.Name, "email": v.Email, "monthly_messages": v.MonthlyMessages,
-						"requests_per_minute": v.RequestsPerMinute, "created_at": stamp(v.CreatedAt),
-					}
+					out[i] = limitsOf(v)
+					maps.Copy(out[i], map[string]any{"account_id": v.ID, "name": v.Name, "email": v.Email, "created_at": stamp(v.CreatedAt)})
 					name := v.Name
 					if v.TestOf != "" {
 						out[i]["test_of"] = v.TestOf
 						name = "(test keys of " + v.TestOf + ")"
 					}
-					rows[i] = []any{v.ID, name, v.Email, when(v.CreatedAt)}
+					rows[i] = []any{v.ID, name, v.Email, v.Plan, when(v.CreatedAt)}
 				}
-				return d.print(map[string]any{"accounts": out}, func(w io.Writer) { table(w, "ACCOUNT\tNAME\tE-MAIL\tCREATED", rows) })
+				return d.print(map[string]any{"accounts": out}, func(w io.Writer) { table(w, "ACCOUNT\tNAME\tE-MAIL\tPLAN\tCREATED", rows) })
 			})
 		},
 	}
@@ -74,37 +72,28 @@ func accountList() *cobra.Command {
 
 func accountSet() *cobra.Command {
 	var a admin
-	var monthly, requests int64
+	var f planFlags
 	cmd := &cobra.Command{
-		Use: "set ACCOUNT", Short: "Change the limits of an account", Args: cobra.ExactArgs(1),
+		Use: "set ACCOUNT", Short: "Change the plan of an account, or single limits", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if monthly < 0 || requests < 0 {
-				return cli.Usage("a limit must be 0, for none, or more")
+			if err := f.check(); err != nil {
+				return err
 			}
 			return a.run(cmd, func(ctx context.Context, d desk) error {
-				p, err := d.as(ctx, args[0])
+				if _, err := d.as(ctx, args[0]); err != nil {
+					return err
+				}
+				v, err := d.SetPlan(ctx, args[0], f.plan, func(l *store.Limits) { f.change(cmd, l) })
 				if err != nil {
 					return err
 				}
-				v := p.Account
-				if cmd.Flags().Changed("monthly-messages") {
-					v.MonthlyMessages = monthly
-				}
-				if cmd.Flags().Changed("requests-per-minute") {
-					v.RequestsPerMinute = requests
-				}
-				if err := d.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateAccount(v) }); err != nil {
-					return err
-				}
-				return d.print(map[string]any{"account_id": v.ID, "monthly_messages": v.MonthlyMessages, "requests_per_minute": v.RequestsPerMinute},
-					func(w io.Writer) {
-						fmt.Fprintf(w, "%s: %d messages a month, %d requests a minute (0: no limit)\n", v.ID, v.MonthlyMessages, v.RequestsPerMinute)
-					})
+				out := limitsOf(v)
+				out["account_id"] = v.ID
+				return d.print(out, func(w io.Writer) { printLimits(w, v) })
 			})
 		},
 	}
 	a.flags(cmd)
-	cmd.Flags().Int64Var(&monthly, "monthly-messages", 0, "outbound messages a calendar month; 0 for no limit")
-	cmd.Flags().Int64Var(&requests, "requests-per-minute", 0, "requests a minute for each key; 0 for no limit")
+	f.flags(cmd)
 	return cmd
 }

@@ -93,7 +93,7 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	mux.Handle("/account", vendor)
 	s.cloud.RelayRoutes(mux)
 	s.cloud.MediaRoutes(mux)
-	console.Console{PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
+	console.Console{Cloud: s.cloud, PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	s.http = http.Server{
