@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -71,6 +72,9 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (held []store.Message
 			return s.disown(tx, in, now)
 		}
 		s.acked, s.token, s.high, s.install = in.LastSeq, in.LastToken, h.JournalHigh, h.Install
+		if h.Behind {
+			s.high = math.MaxInt64 // it is not heard out before it has read, and says so in another hello
+		}
 		if s.retired {
 			return nil
 		}

@@ -184,6 +184,35 @@ func TestReplacedMacTellsWhatItKnows(t *testing.T) {
 	}
 }
 
+// A replaced Mac that has not read Messages' database to its end yet is not heard out
+// by what is in its journal: what it reads then may be history to the new one.
+func TestReplacedMacReadsFirst(t *testing.T) {
+	w := newWorld(t, nil)
+	secret := w.paired(w.line)
+	old := w.connect(secret, hello("ins_a", 0))
+	old.leave()
+	eventually(t, "the Mac is away", func() bool { return !w.relay(w.line).Connected })
+	w.connect(w.replace()(), hello("ins_b", 0))
+	received := func(guid string) wire.Report {
+		return wire.Report{Kind: wire.Received, Inbound: &wire.Inbound{GUID: guid, From: somebody, Text: secretText}}
+	}
+	unread := hello("ins_a", 0)
+	unread.Behind = true
+	back := w.connect(secret, unread)
+	back.report(received("unread"))
+	back.leave()
+	back = w.connect(secret, hello("ins_a", 1))
+	back.heardOut()
+	again := w.connect(secret, hello("ins_a", 1))
+	again.heardOut(received("later"))
+	if got := w.inbox(); got.AppleGUID != "unread" {
+		t.Errorf("%+v", got)
+	}
+	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 1 {
+		t.Errorf("%d messages, %v", n, err)
+	}
+}
+
 // The journal of a Mac that was replaced is held to the same rules.
 func TestReplacedMacWithAnOldJournal(t *testing.T) {
 	w := newWorld(t, nil)

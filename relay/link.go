@@ -113,11 +113,22 @@ func (l *link) session(ctx context.Context) (welcomed bool, err error) {
 	}
 	l.hurry.Store(true)
 	ring(l.uploadBell)
-	return true, l.serve(ctx, f.Welcome.Acked, hello.Health)
+	behind := f.Welcome.Retired && hello.Behind
+	if behind {
+		// It is heard out only after a hello that knows everything.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.cfg.Retry)
+		defer cancel()
+	}
+	return !behind, l.serve(ctx, f.Welcome.Acked, hello.Health)
 }
 
 func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
 	install, err := l.journal.install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	behind, err := l.behind(ctx) // before the number: a row's report and the cursor are one commit
 	if err != nil {
 		return nil, err
 	}
@@ -137,9 +148,30 @@ func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
 		host = "Mac" // only for people; no reason to stay away
 	}
 	return &wire.Hello{
-		Protocol: wire.Version, Version: l.cfg.Version, Install: install, JournalHigh: high,
+		Protocol: wire.Version, Version: l.cfg.Version, Install: install, JournalHigh: high, Behind: behind,
 		OS: runtime.GOOS, Host: strings.TrimSuffix(host, ".local"), Health: l.health.now(),
 	}, nil
+}
+
+// behind tells whether chat.db has rows that the journal has not taken in, or cannot be
+// read.
+func (l *link) behind(ctx context.Context) (bool, error) {
+	at, err := l.journal.cursor(ctx)
+	if err != nil {
+		return false, err
+	}
+	waiting, err := l.journal.waiting(ctx)
+	if err != nil {
+		return false, err
+	}
+	db, done := l.borrowDB()
+	defer done()
+	if db == nil || at == nil || len(waiting) > 0 {
+		return true, nil
+	}
+	newest, err := db.Mark(ctx)
+	// A chat.db in trouble is the observer's to report.
+	return err != nil || newest.File != at.File || newest.RowID > at.RowID, nil
 }
 
 func (l *link) dial(ctx context.Context) error {

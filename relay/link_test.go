@@ -218,6 +218,28 @@ func TestRetiredRelayReportsFacts(t *testing.T) {
 	m.journal(func(j *journal) { wantState(t, j, "msg_2", stateNoSend) })
 }
 
+// TestRetiredRelayReadsFirst: the hello by which it is heard out counts what came while
+// no daemon ran.
+func TestRetiredRelayReadsFirst(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	m.start()
+	m.say("G-1", alice, "read", false, time.Now())
+	m.until("the first row", func() bool { return len(m.reports) == 1 })
+	m.stop()
+	m.say("G-2", alice, "unread", false, time.Now())
+	var said []wire.Hello
+	m.greeting(func(h wire.Hello) (wire.Welcome, int) {
+		said = append(said, h)
+		return wire.Welcome{Retired: true}, 0
+	})
+	m.start()
+	m.until("a hello that knows all", func() bool { return len(said) > 0 && !said[len(said)-1].Behind })
+	if high := said[len(said)-1].JournalHigh; high != 2 {
+		t.Errorf("its journal counts %d reports", high)
+	}
+}
+
 // TestExpiryOverTheLink: while the queue stands still, time goes on.
 func TestExpiryOverTheLink(t *testing.T) {
 	t.Parallel()

@@ -76,10 +76,13 @@ type Hello struct {
 	// JournalHigh is the highest sequence number the journal ever gave out. Lower
 	// than what the cloud has seen of this install means that the journal was
 	// restored from a copy and must not be trusted.
-	JournalHigh int64  `json:"journal_high"`
-	OS          string `json:"os"`   // runtime.GOOS of the relay
-	Host        string `json:"host"` // the Mac's name, for people
-	Health      Health `json:"health"`
+	JournalHigh int64 `json:"journal_high"`
+	// Behind says that chat.db has rows, or may have, of which the journal does not
+	// know yet: what JournalHigh counts is not all that this Mac has to say.
+	Behind bool   `json:"behind,omitempty"`
+	OS     string `json:"os"`   // runtime.GOOS of the relay
+	Host   string `json:"host"` // the Mac's name, for people
+	Health Health `json:"health"`
 }
 
 // Welcome answers Hello.
