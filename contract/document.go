@@ -8,6 +8,7 @@ package contract
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -56,6 +57,42 @@ func (o Operation) Example(status int) any {
 		return r.Value.Content["application/json"].Example
 	}
 	return nil
+}
+
+// PathExample is the document's example of a parameter of the path, "" for none.
+func (o Operation) PathExample(name string) string {
+	for _, p := range o.item.Parameters {
+		if s, ok := p.Value.Example.(string); ok && p.Value.Name == name && p.Value.In == "path" {
+			return s
+		}
+	}
+	return ""
+}
+
+// BodyExample is the body that the document shows of a request, as JSON; "" for none.
+func (o Operation) BodyExample() string {
+	if !o.ReadsBody() || o.spec.RequestBody.Value.Content["application/json"] == nil {
+		return ""
+	}
+	data, err := json.Marshal(o.spec.RequestBody.Value.Content["application/json"].Example)
+	if err != nil {
+		panic(err) // it was read from JSON
+	}
+	return string(data)
+}
+
+// At is the operation's path with its parameters filled in by name; those that are not
+// given are the document's examples.
+func (o Operation) At(values map[string]string) string {
+	var parts []string
+	for part := range strings.SplitSeq(o.Path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			name = strings.TrimSuffix(name, "}")
+			part = cmp.Or(values[name], o.PathExample(name))
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "/")
 }
 
 // Parse reads a document and checks it, its examples included. From then on an object

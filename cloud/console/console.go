@@ -1,6 +1,6 @@
 // Package console is what people see in a browser: a page that says that the
-// server runs, the steps of pairing a Mac, and the page that takes an invitation to a
-// team.
+// server runs, the steps of pairing a Mac, the public APIs, and the page that takes an
+// invitation to a team.
 //
 // It needs no login and shows nothing of anybody's data, but to whoever holds the
 // token of an invitation what that invites to. Its handlers may be called concurrently.
@@ -20,12 +20,13 @@ import (
 //go:embed pages
 var files embed.FS
 
-var pages = template.Must(template.ParseFS(files, "pages/*.html"))
+var pages = template.Must(template.New("pages").Funcs(template.FuncMap{"code": code}).ParseFS(files, "pages/*.html"))
 
-// Console serves /, /setup and /invite.
+// Console serves /, /setup, /invite and /docs.
 type Console struct {
 	Cloud     *cloud.Service
 	PublicURL string
+	APIs      []API
 	Simulated bool // the Messages behind this server is a simulated one
 	Log       *slog.Logger
 }
@@ -43,6 +44,7 @@ func (c Console) Routes(mux *http.ServeMux) {
 	// Whoever posts must hold the token, which no other site knows; that it comes from
 	// a page of ours is asked all the same.
 	mux.Handle("POST /invite", http.NewCrossOriginProtection().Handler(http.HandlerFunc(c.acceptInvitation)))
+	mux.HandleFunc("GET /docs", c.docs())
 }
 
 // ourToken is a token of the form that ours have, else "": what is not one of ours is
@@ -59,8 +61,7 @@ func ourToken(s string) string {
 func (c Console) render(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
-		c.Log.Error("page.failed", "page", name, "error", err.Error())
-		http.Error(w, "the page could not be made", http.StatusInternalServerError)
+		c.failed(w, name, err)
 		return
 	}
 	h := w.Header()
@@ -71,4 +72,9 @@ func (c Console) render(w http.ResponseWriter, status int, name string, data any
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // a browser that has gone needs no page
+}
+
+func (c Console) failed(w http.ResponseWriter, name string, err error) {
+	c.Log.Error("page.failed", "page", name, "error", err.Error())
+	http.Error(w, "the page could not be made", http.StatusInternalServerError)
 }

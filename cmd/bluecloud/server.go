@@ -60,6 +60,11 @@ func dialects() map[string]cloud.Dialect {
 	return map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()}
 }
 
+// documents are the public APIs as the page /docs shows them.
+func documents() []console.API {
+	return []console.API{{Name: "Texting Blue", URL: "/v1/openapi.json", Document: textingblue.Document()}}
+}
+
 // newServer takes the port first, so that a second start fails before it touches
 // anything.
 func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
@@ -93,7 +98,7 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	mux.Handle("/account", vendor)
 	s.cloud.RelayRoutes(mux)
 	s.cloud.MediaRoutes(mux)
-	console.Console{Cloud: s.cloud, PublicURL: s.url, Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
+	console.Console{Cloud: s.cloud, PublicURL: s.url, APIs: documents(), Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	s.http = http.Server{
