@@ -71,6 +71,7 @@ func (s *Service) alarm(tx *store.Tx, relay store.Relay, code, messageID string,
 		return err
 	}
 	relay.Alarms++
+	tx.OnCommit(func() { s.metrics.alarmed(code) })
 	return s.tellRelay(tx, relay, store.Event{Type: attentionEvent, Detail: code, MessageID: messageID}, now)
 }
 

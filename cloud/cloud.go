@@ -122,6 +122,7 @@ type Service struct {
 	cfg      Config
 	store    *store.Store
 	log      *slog.Logger
+	metrics  *metrics
 	hub      hub
 	rates    rates
 	waiters  waiters          // for news of a message
@@ -141,7 +142,7 @@ type Service struct {
 // New makes a Service. Call Run once.
 func New(cfg Config) *Service {
 	cfg.defaults()
-	s := &Service{cfg: cfg, store: cfg.Store, log: cfg.Log}
+	s := &Service{cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)

@@ -221,6 +221,7 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 		}
 		return d.judge(tx, one, now)
 	})
+	d.metrics.tried(one, began)
 	fault.After(fault.CloudHookDone)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil

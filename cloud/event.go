@@ -33,7 +33,10 @@ func (s *Service) advance(tx *store.Tx, step store.Step) error {
 	if err != nil || !changed {
 		return err
 	}
-	tx.OnCommit(func() { s.waiters.wake(m.ID) })
+	tx.OnCommit(func() {
+		s.waiters.wake(m.ID)
+		s.metrics.moved(m, step)
+	})
 	return s.record(tx, m)
 }
 
@@ -114,7 +117,10 @@ func (s *Service) publish(tx *store.Tx, e store.Event, m store.Message, wanted f
 			return fmt.Errorf("record a delivery: %w", err)
 		}
 	}
-	tx.OnCommit(func() { s.feeds.wake(e.AccountID) })
+	tx.OnCommit(func() {
+		s.feeds.wake(e.AccountID)
+		s.metrics.events.WithLabelValues(e.Type).Inc()
+	})
 	return nil
 }
 

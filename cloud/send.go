@@ -87,6 +87,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 	if err != nil {
 		return store.Message{}, fmt.Errorf("store a message: %w", err)
 	}
+	s.metrics.accepted.Inc()
 	fault.After(fault.CloudCreate)
 	if relay != nil {
 		relay.hand(granted)

@@ -56,6 +56,7 @@ func (s *Service) judge(tx *store.Tx, one store.Delivery, now time.Time) error {
 		return err
 	}
 	s.log.Warn("webhook.disabled", "webhook", hook.ID, "reason", hook.Disabled)
+	tx.OnCommit(func() { s.metrics.hookDisabled.WithLabelValues(hook.Disabled).Inc() })
 	e := store.Event{AccountID: hook.AccountID, Type: disabledEvent, Detail: hook.Disabled, Webhook: &hook, CreatedAt: now.UnixMilli()}
 	return s.publish(tx, e, store.Message{}, func(w store.Webhook) bool { return w.ID != hook.ID && slices.Contains(w.Events, disabledEvent) })
 }

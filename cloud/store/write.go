@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Tx is one writer's part of a transaction. It is valid only inside the function
@@ -78,6 +80,7 @@ type writer struct {
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
+	watch   atomic.Pointer[func(writers int, took time.Duration)]
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -103,7 +106,12 @@ func (w *writer) run() {
 		case <-w.stop:
 			return
 		case first := <-w.jobs:
-			w.commit(ctx, w.gather(first))
+			group := w.gather(first)
+			began := time.Now()
+			w.commit(ctx, group)
+			if watch := w.watch.Load(); watch != nil {
+				(*watch)(len(group), time.Since(began))
+			}
 		}
 	}
 }

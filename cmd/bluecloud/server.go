@@ -52,6 +52,8 @@ type serverConfig struct {
 	allow     []netip.Prefix
 	simulated bool
 	log       *slog.Logger
+	// metricsToken opens /metrics; without one it is open to this machine alone.
+	metricsToken string
 }
 
 // dialects are the public APIs of this build. Commands beside the server need them too:
@@ -92,8 +94,8 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	fault.Tune(&rules)
 	s.cloud = cloud.New(rules)
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", textingblue.New(s.cloud, cfg.log))
-	vendor := sendblue.New(s.cloud, cfg.log)
+	mux.Handle("/v1/", s.cloud.Measured(store.TextingBlue, textingblue.New(s.cloud, cfg.log)))
+	vendor := s.cloud.Measured(store.Sendblue, sendblue.New(s.cloud, cfg.log))
 	mux.Handle("/api/", vendor)
 	mux.Handle("/account", vendor)
 	s.cloud.RelayRoutes(mux)
@@ -101,6 +103,7 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	console.Console{Cloud: s.cloud, PublicURL: s.url, APIs: documents(), Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", guardMetrics(s.cloud.Metrics(), cfg.metricsToken, s.url))
 	s.http = http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
