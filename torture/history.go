@@ -59,9 +59,10 @@ const (
 // retires tells whether the line had another Mac or journal afterwards.
 func (w window) retires() bool { return w.what != whatFull }
 
-// forgets tells whether the line's journal began anew: what came in just before may be
-// history to it. Any other journal knows how far it has read.
-func (w window) forgets() bool { return w.what == whatSwap || w.what == whatForget }
+// forgets tells whether the line's journal was lost: what came in just before may be
+// history to the next one. Any other journal knows how far it has read, and a new Mac
+// reads from before the old one was told to stop.
+func (w window) forgets() bool { return w.what == whatForget }
 
 // around tells whether a time lies in the window, or so much before or behind it.
 func (w window) around(t time.Time, before, behind time.Duration) bool {

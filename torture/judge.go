@@ -189,8 +189,11 @@ func (j *jury) nothingIsStuck() {
 	}
 }
 
-// handover is how long around a change of the Mac what comes in may belong to neither.
-const handover = 5 * time.Second
+// handover is how long around the loss of a journal what comes in may be history to the
+// next one: what was not acknowledged yet, and what comes before that one has begun to
+// read. On a machine with much to do, processes that are killed again and again need
+// this long.
+const handover = 15 * time.Second
 
 // inboundOnce: what came in is there once, and nothing else is.
 func (j *jury) inboundOnce() {

@@ -98,10 +98,11 @@ func TestJudgeSees(t *testing.T) {
 // What the harness did itself is no violation.
 func TestJudgeExcuses(t *testing.T) {
 	swap := window{whatSwap, lineA, noon.Add(-time.Second), noon.Add(time.Second)}
+	forget := window{whatForget, lineA, noon.Add(-time.Second), noon.Add(time.Second)}
 	for name, change := range map[string]func(e *evidence){
-		"its shim was killed":      func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.doubt = map[string]string{"msg_b": "shim.run"} },
-		"its Mac was swapped":      func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.windows = []window{swap} },
-		"came in between two Macs": func(e *evidence) { e.claims = e.claims[:4]; e.windows = []window{swap} },
+		"its shim was killed":          func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.doubt = map[string]string{"msg_b": "shim.run"} },
+		"its Mac was swapped":          func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3]; e.windows = []window{swap} },
+		"came in between two journals": func(e *evidence) { e.claims = e.claims[:4]; e.windows = []window{forget} },
 		"came in before a journal went, and nobody was there": func(e *evidence) {
 			e.claims = e.claims[:4]
 			e.windows = []window{

@@ -38,8 +38,8 @@ type relay struct {
 }
 
 // tune is what the relays' waiting times are: a round lasts seconds.
-const relayTune = `FAULT_CONFIG={"Settle":2000000000,"SettleFile":4000000000,"Grace":4000000000,"Net":200000000,"Retry":50000000,
-	"Drain":2000000000,"RetryMin":5000000,"RetryMax":60000000,"RetryRefused":150000000,"SendLimit":3000000000,"Stall":1500000000}`
+const relayTune = `FAULT_CONFIG={"Settle":2000000000,"SettleFile":4000000000,"Grace":4000000000,"Net":200000000,"Retry":100000000,
+	"Drain":2000000000,"RetryMin":5000000,"RetryMax":300000000,"RetryRefused":150000000,"SendLimit":3000000000,"Stall":1500000000}`
 
 // pairTries is how often a pairing is tried: either side may be killed in it.
 const pairTries = 200
@@ -115,7 +115,7 @@ func (l *line) processes() []*relay {
 }
 
 // maxRetired bounds the daemons that have lost their right and do not know it yet.
-const maxRetired = 3
+const maxRetired = 1
 
 // swap gives the line another Mac; the old one goes on until the cloud has told it
 // that it is not wanted any more.

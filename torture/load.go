@@ -20,8 +20,8 @@ const (
 	busy     = 120 // milliseconds between two messages of a conversation, on average
 	ahead    = 3   // messages of one conversation that are not ended yet
 	sameText = 12  // per cent of the messages have a text that others have too
-	steered  = 6   // per cent are canceled, as many expire soon
-	pictured = 8   // per cent are sent with a file
+	steered  = 9   // per cent are canceled, as many expire soon
+	pictured = 12  // per cent are sent with a file
 	filed    = 12  // per cent of what comes in has a file
 	typing   = 6   // per cent of what happens on the Mac is the owner's own typing
 )
@@ -46,8 +46,11 @@ func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
 	specials := []string{notOnIMessage, undelivered, readsIt, silentOne, timesOut, green, recovers}
 	for _, to := range specials {
 		pause := 1500
-		if to == silentOne && r.shape.silent {
+		switch {
+		case to == silentOne && r.shape.silent:
 			pause = 100
+		case to == notOnIMessage && l.number == numberOf(fallbackLine), to == silentOne:
+			pause = 500 // what they lead to is seldom
 		}
 		wg.Go(func() { r.converse(ctx, l, to, pause) })
 	}
@@ -119,7 +122,7 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 			s.id, s.at = made.ID, time.Now()
 			r.history.accept(s)
 			if s.canceling {
-				r.later(r.random2(0, 120), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
+				r.later(r.random2(0, 200), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
 			}
 			return s.id
 		}

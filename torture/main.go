@@ -141,10 +141,11 @@ func torture(ctx context.Context, o options, dir string) (bool, error) {
 			return false, err
 		}
 		err = one.run(ctx, func() { bar.show(total, time.Since(began)) })
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return false, err
 		}
 	}
+	total.Interrupted = ctx.Err() != nil
 	bar.end()
 	total.Seconds = int(time.Since(total.began).Seconds())
 	if o.json {

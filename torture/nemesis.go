@@ -27,9 +27,9 @@ func (r *round) torment(ctx, loading context.Context) {
 // pace is the longest pause between two bad things, in milliseconds.
 func (r *round) pace() int {
 	if r.options.mode == modePoints {
-		return 400
+		return 150
 	}
-	return 50
+	return 30
 }
 
 // harm is one bad thing, drawn by weight.
@@ -39,7 +39,11 @@ func (r *round) harm(ctx context.Context, l *line) error {
 	if r.options.mode == modePoints {
 		kill = 0
 	}
-	swaps := 40
+	alive := kill // who is killed all the time never comes to what is seldom
+	if r.shape.calm {
+		alive /= 5
+	}
+	swaps := 60
 	if r.shape.swaps {
 		swaps = 200
 	}
@@ -47,13 +51,13 @@ func (r *round) harm(ctx context.Context, l *line) error {
 		weight int
 		do     func() error
 	}{
-		{kill * 34 / 100, func() error { return r.killed(l.current().daemon.signal(syscall.SIGKILL), &t.Kills.Relay) }},
-		{kill * 4 / 100, func() error { return r.killRetired(l) }},
-		{kill * 12 / 100, func() error { return r.killed(r.cloud.signal(syscall.SIGKILL), &t.Kills.Cloud) }},
-		{kill * 5 / 100, func() error { return r.killed(l.mac.messages.signal(syscall.SIGKILL), &t.Kills.Messages) }},
-		{kill * 22 / 100, func() error { return r.killRun(isShim, &t.Kills.Shim) }},
-		{kill * 22 / 100, func() error { return r.killRun(isOsascript, &t.Kills.Osascript) }},
-		{90, func() error { return r.stopOne(l) }},
+		{alive * 24 / 100, func() error { return r.killed(l.current().daemon.signal(syscall.SIGKILL), &t.Kills.Relay) }},
+		{alive * 4 / 100, func() error { return r.killRetired(l) }},
+		{alive * 8 / 100, func() error { return r.killed(r.cloud.signal(syscall.SIGKILL), &t.Kills.Cloud) }},
+		{kill * 4 / 100, func() error { return r.killed(l.mac.messages.signal(syscall.SIGKILL), &t.Kills.Messages) }},
+		{kill * 30 / 100, func() error { return r.killRun(isShim, &t.Kills.Shim) }},
+		{kill * 30 / 100, func() error { return r.killRun(isOsascript, &t.Kills.Osascript) }},
+		{130, func() error { return r.stopOne(l) }},
 		{40, func() error { return r.cutLink() }},
 		{swaps, func() error { return r.changeMac(ctx, l) }},
 		{10, func() error { return r.fillDisk(l) }},
@@ -189,6 +193,13 @@ func (r *round) cutLink() error {
 	return nil
 }
 
+// changes are what becomes of a Mac, each as often as it stands here. A journal is lost
+// seldom, because what comes in around that is excused.
+var changes = []string{
+	whatSwap, whatSwap, whatSwap, whatSwap, whatSwap, whatSwap, whatRepair, whatRepair, whatRepair,
+	whatRestore, whatRestore, whatRestore, whatRestore, whatRestore, whatForget,
+}
+
 // changeMac swaps the Mac, pairs it anew, brings an old journal back or loses it.
 func (r *round) changeMac(ctx context.Context, l *line) error {
 	if !l.changing.TryLock() {
@@ -196,29 +207,29 @@ func (r *round) changeMac(ctx context.Context, l *line) error {
 	}
 	began := time.Now()
 	r.arrange(l)
-	deed, wait := r.random.IntN(5), time.Duration(20+r.random.IntN(300))*time.Millisecond
+	deed, wait := changes[r.random.IntN(len(changes))], time.Duration(20+r.random.IntN(300))*time.Millisecond
 	if r.shape.old {
-		deed = 3
+		deed = whatRestore
 	}
 	// Beside all the rest: who changes a Mac is killed and cut off like anybody else.
 	r.work.Go(func() {
 		defer l.changing.Unlock()
-		what, err := whatForget, error(nil)
+		var err error
 		switch deed {
-		case 0, 1:
-			what, err = whatSwap, l.swap(ctx)
-		case 2:
-			what, err = whatRepair, l.repair(ctx)
-		case 3:
-			what, err = whatRestore, l.restore(ctx, wait)
-		default:
+		case whatSwap:
+			err = l.swap(ctx)
+		case whatRepair:
+			err = l.repair(ctx)
+		case whatRestore:
+			err = l.restore(ctx, wait)
+		case whatForget:
 			err = l.forget(ctx)
 		}
-		r.history.during(what, l.number, began)
+		r.history.during(deed, l.number, began)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			r.total.fail("harness", fmt.Sprintf("%s of %s: %v", what, l.number, err))
-		case what == whatSwap || what == whatRepair:
+			r.total.fail("harness", fmt.Sprintf("%s of %s: %v", deed, l.number, err))
+		case deed == whatSwap || deed == whatRepair:
 			r.total.count(&r.total.Swaps, 1)
 		default:
 			r.total.count(&r.total.Restores, 1)

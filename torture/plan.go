@@ -114,7 +114,9 @@ func hasPrefix(s string, prefixes []string) bool {
 }
 
 // choose draws one place, the seldom ones first. Those that are never met must not
-// take the room of others, so it counts too how often one was tried.
+// take the room of others, so it counts too how often one was tried. Where all that
+// there is to draw from was met much more often than places are on average, it draws
+// nothing: a command that is run for every change of a Mac would die each time.
 func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 	var list []string
 	var weights []float64
@@ -128,12 +130,25 @@ func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 	}
 	at := p.random.Float64() * total
 	for i, w := range weights {
-		if at -= w; at < 0 {
-			p.tried[list[i]]++
-			return list[i]
+		if at -= w; at >= 0 {
+			continue
 		}
+		if len(p.only) == 0 && p.hits[list[i]] > 2+2*p.average() && p.random.IntN(10) > 0 {
+			return ""
+		}
+		p.tried[list[i]]++
+		return list[i]
 	}
 	return ""
+}
+
+// average is how often a place was met.
+func (p *planner) average() int {
+	sum := 0
+	for _, n := range p.hits {
+		sum += n
+	}
+	return sum / len(p.places)
 }
 
 // end makes every further plan an empty one.

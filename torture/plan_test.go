@@ -33,6 +33,23 @@ func TestPlansAreBalanced(t *testing.T) {
 	}
 }
 
+// A command whose every place was met often enough mostly gets through.
+func TestPlansLetThrough(t *testing.T) {
+	places := []string{"cloud.pair.token.before", "cloud.pair.token.after", "relay.arm.before", "relay.arm.after", "shim.order", "cloud.ack"}
+	p := newPlanner(options{mode: modePoints, seed: 7}, places, shape{}, map[string]int{places[0]: 100, places[1]: 100})
+	planned := 0
+	for range 400 {
+		for _, env := range p.env("cloud.pair") {
+			if strings.Contains(env, "cloud.pair") {
+				planned++
+			}
+		}
+	}
+	if planned == 0 || planned > 200 {
+		t.Errorf("of 400 commands %d were to die", planned)
+	}
+}
+
 // A line that is still being written is left for the next look.
 func TestEndsAreRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ends.log")

@@ -16,18 +16,20 @@ import (
 // tally is what all rounds come to, and the object that -json prints. Its methods may
 // be called concurrently.
 type tally struct {
-	Seed      uint64 `json:"seed"`
-	Mode      string `json:"mode"`
-	Seconds   int    `json:"seconds"`
-	Rounds    int    `json:"rounds"`
-	Kills     kills  `json:"kills"`
-	Pauses    int    `json:"pauses"`
-	Cuts      int    `json:"cut_links"`
-	Repeated  int64  `json:"repeated_frames"`
-	Swaps     int    `json:"swaps"`
-	Restores  int    `json:"restored_or_lost_journals"`
-	Replaced  int    `json:"replaced_chat_dbs"`
-	FullDisks int    `json:"full_disks"`
+	Seed    uint64 `json:"seed"`
+	Mode    string `json:"mode"`
+	Seconds int    `json:"seconds"`
+	Rounds  int    `json:"rounds"`
+	// Interrupted says that the last round was not judged; its kills are counted.
+	Interrupted bool  `json:"interrupted,omitzero"`
+	Kills       kills `json:"kills"`
+	Pauses      int   `json:"pauses"`
+	Cuts        int   `json:"cut_links"`
+	Repeated    int64 `json:"repeated_frames"`
+	Swaps       int   `json:"swaps"`
+	Restores    int   `json:"restored_or_lost_journals"`
+	Replaced    int   `json:"replaced_chat_dbs"`
+	FullDisks   int   `json:"full_disks"`
 
 	Accepted int            `json:"accepted"`
 	Effects  int            `json:"left_the_mac"`
@@ -146,6 +148,9 @@ func (t *tally) print(w io.Writer) error {
 	fmt.Fprintf(&b, "messages   %d accepted, %d left the Mac, %d came in, %d webhook posts\n", t.Accepted, t.Effects, t.Inbound, t.Hooks)
 	for _, name := range slices.Sorted(maps.Keys(t.Outcomes)) {
 		fmt.Fprintf(&b, "           %6d %s\n", t.Outcomes[name], name)
+	}
+	if t.Interrupted {
+		b.WriteString("\ninterrupted: the last round was not judged\n")
 	}
 	t.printPlaces(&b)
 	t.printViolations(&b)
