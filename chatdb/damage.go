@@ -19,7 +19,7 @@ func damaged(err error) bool {
 // Damage.
 func (db *DB) oneByOne(ctx context.Context, rowids []int64) (all []Message, err error) {
 	for _, id := range rowids {
-		found, err := db.messages(ctx, "read a message", queryRow, args(id))
+		found, err := db.messages(ctx, "read a message", queryRow, 0, args(id))
 		if damaged(err) {
 			guid, _, _ := db.GUIDAt(ctx, id) // the row may have lost that too
 			found, err = []Message{{RowID: id, GUID: guid, Damage: err}}, nil
@@ -57,7 +57,7 @@ func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) ([]Message, e
 func (db *DB) findEach(ctx context.Context, guids []string) ([]Message, error) {
 	var all []Message
 	for _, guid := range guids {
-		found, err := db.messages(ctx, "find messages", queryGUID, args(guid))
+		found, err := db.messages(ctx, "find messages", queryGUID, 0, args(guid))
 		if err != nil && !damaged(err) {
 			return nil, err
 		}

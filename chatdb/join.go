@@ -10,16 +10,22 @@ import (
 // message does not have is not looked for.
 type joiner struct {
 	*session
+	limit int // of messages; 0 is none
 	found []Message
 	known map[int64]*Chat
 }
 
-// add takes a row of a statement made by schema.messages.
-func (j *joiner) add(r row) {
+// add takes a row of a statement made by schema.messages, unless it begins a message
+// beyond the limit.
+func (j *joiner) add(r row) (enough bool) {
 	if n := len(j.found); n == 0 || j.found[n-1].RowID != r.int(0) {
+		if n > 0 && n == j.limit {
+			return true
+		}
 		j.found = append(j.found, messageOf(r))
 	}
 	j.addChat(&j.found[len(j.found)-1], r[len(messageColumns):])
+	return false
 }
 
 // addChat takes the columns of a chat, which are NULL where there is none. The

@@ -27,9 +27,9 @@ const (
 // again (Rows) and comparing (Diff). Nor is a ROWID a time: iCloud inserts
 // messages of years ago with new ROWIDs, thousands at once.
 func (db *DB) After(ctx context.Context, rowid int64, limit int) ([]Message, error) {
-	found, err := db.messages(ctx, "read new messages", queryAfter, args(rowid, batch(limit)))
+	found, err := db.messages(ctx, "read new messages", queryAfter, batch(limit), args(rowid))
 	if damaged(err) {
-		return db.afterDamage(ctx, rowid, batch(limit))
+		return db.afterDamage(ctx, rowid, int64(batch(limit)))
 	}
 	return found, err
 }
@@ -41,7 +41,7 @@ func (db *DB) Rows(ctx context.Context, rowids []int64) ([]Message, error) {
 	rowids = slices.Compact(slices.Sorted(slices.Values(rowids)))
 	var all []Message
 	for part := range slices.Chunk(rowids, chunk) {
-		found, err := db.messages(ctx, "read messages", queryRow, each(part)...)
+		found, err := db.messages(ctx, "read messages", queryRow, 0, each(part)...)
 		if damaged(err) {
 			found, err = db.oneByOne(ctx, part)
 		}
@@ -55,14 +55,14 @@ func (db *DB) Rows(ctx context.Context, rowids []int64) ([]Message, error) {
 
 // Before gives the last messages below rowid, newest first, at most limit of them.
 func (db *DB) Before(ctx context.Context, rowid int64, limit int) ([]Message, error) {
-	return db.messages(ctx, "read messages before a row", queryBefore, args(rowid, batch(limit)))
+	return db.messages(ctx, "read messages before a row", queryBefore, batch(limit), args(rowid))
 }
 
 // Dated gives messages of exactly that date, to the nanosecond, in the order of
 // ROWID, at most limit of them. Two rows of one date are, but for chance, two copies
 // of one message. It does not find rows of before macOS 10.13.
 func (db *DB) Dated(ctx context.Context, date time.Time, limit int) ([]Message, error) {
-	return db.messages(ctx, "read messages of a date", queryDated, args(appleDate(date), batch(limit)))
+	return db.messages(ctx, "read messages of a date", queryDated, batch(limit), args(appleDate(date)))
 }
 
 // FindGUIDs gives the messages with these guids in the order of ROWID; those
@@ -71,7 +71,7 @@ func (db *DB) FindGUIDs(ctx context.Context, guids []string) ([]Message, error) 
 	guids = slices.Compact(slices.Sorted(slices.Values(guids)))
 	var all []Message
 	for part := range slices.Chunk(guids, chunk) {
-		found, err := db.messages(ctx, "find messages", queryGUID, each(part)...)
+		found, err := db.messages(ctx, "find messages", queryGUID, 0, each(part)...)
 		if damaged(err) {
 			found, err = db.findEach(ctx, part)
 		}
@@ -88,27 +88,27 @@ func (db *DB) FindGUIDs(ctx context.Context, guids []string) ([]Message, error) 
 // limit of them: the candidates for a match where no ROWID can be trusted. It
 // does not find rows of before macOS 10.13, which are dated in seconds.
 func (db *DB) OwnSince(ctx context.Context, since time.Time, limit int) ([]Message, error) {
-	return db.messages(ctx, "read own messages", queryOwnSince, args(appleDate(since), batch(limit)))
+	return db.messages(ctx, "read own messages", queryOwnSince, batch(limit), args(appleDate(since)))
 }
 
-func batch(limit int) int64 {
-	if limit <= 0 || limit > MaxBatch {
-		limit = MaxBatch
+func batch(limit int) int {
+	if limit <= 0 {
+		return MaxBatch
 	}
-	return int64(limit)
+	return min(limit, MaxBatch)
 }
 
 // messages runs one statement once for each list of its values; several see one
-// snapshot.
-func (db *DB) messages(ctx context.Context, op string, q query, values ...[]driver.NamedValue) (found []Message, err error) {
+// snapshot. A limit of zero is none.
+func (db *DB) messages(ctx context.Context, op string, q query, limit int, values ...[]driver.NamedValue) (found []Message, err error) {
 	read := db.read
 	if len(values) == 1 {
 		read = db.readOnce
 	}
 	err = read(ctx, op, func(s *session) error {
-		j := joiner{session: s}
+		j := joiner{session: s, limit: limit}
 		for _, one := range values {
-			if err := s.query(ctx, q, one, j.add); err != nil {
+			if err := s.queryUntil(ctx, q, one, j.add); err != nil {
 				return err
 			}
 		}

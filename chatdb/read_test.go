@@ -158,6 +158,30 @@ func TestMessageInSeveralChats(t *testing.T) {
 	}
 }
 
+// A limit counts messages, not their chats, and cuts none short.
+func TestLimitCountsMessages(t *testing.T) {
+	f := newFixture(t)
+	chats := []int64{f.chat("SMS;-;+15551230001", 45), f.chat("iMessage;-;+15551230001", 45)}
+	for i := range 3 {
+		id := f.message(fmt.Sprint(i), "hello", nil)
+		for _, chat := range chats {
+			f.join(chat, id)
+		}
+	}
+	db := f.open()
+	for limit, want := range map[int]int{0: 3, 1: 1, 2: 2, 3: 3, 4: 3, chatdb.MaxBatch + 1: 3} {
+		got, err := db.After(t.Context(), 0, limit)
+		if err != nil || len(got) != want {
+			t.Fatalf("a limit of %d gives %d, %v; want %d", limit, len(got), err, want)
+		}
+		for _, m := range got {
+			if len(m.Chats) != 1 {
+				t.Errorf("a limit of %d gives %s with %d other chats", limit, m.GUID, len(m.Chats))
+			}
+		}
+	}
+}
+
 func TestRecentlyDeleted(t *testing.T) {
 	f := newFixture(t)
 	chat := f.chat("any;-;+15551230001", 45)

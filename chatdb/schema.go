@@ -89,9 +89,10 @@ var (
 )
 
 // queries writes the statements for this schema. All that run on the way of a message
-// look up by key: CROSS JOIN keeps SQLite from turning a join round. The plus before a
-// limit hides it from the planner, which would otherwise prepare the statement anew in
-// each call to look at the value.
+// look up by key: CROSS JOIN, like LEFT JOIN, keeps SQLite from turning a join round.
+// The plus before a value that a column is to equal hides it from the planner, which
+// would otherwise prepare the statement anew for each value, at ten times the cost of
+// running it.
 func (has schema) queries() (sql [queryCount]string, err error) {
 	for _, table := range tables[:requiredTables] {
 		if has[table] == nil {
@@ -114,12 +115,12 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 		sql[queryIdentity] = "SELECT value FROM _SqliteDatabaseProperties WHERE key = '_UniqueIdentifier'"
 	}
 
-	sql[queryAfter] = has.messages("SELECT ROWID AS id FROM message WHERE ROWID > ?1 ORDER BY ROWID LIMIT +?2")
-	sql[queryBefore] = has.messages("SELECT ROWID AS id FROM message WHERE ROWID < ?1 ORDER BY ROWID DESC LIMIT +?2")
-	sql[queryDated] = has.messages("SELECT ROWID AS id FROM message WHERE date = ?1 ORDER BY ROWID LIMIT +?2")
-	sql[queryOwnSince] = has.messages("SELECT ROWID AS id FROM message WHERE date >= ?1 AND is_from_me = 1 ORDER BY date, ROWID LIMIT +?2")
-	sql[queryRow] = has.messages("SELECT ?1 AS id")
-	sql[queryGUID] = has.messages("SELECT ROWID AS id FROM message WHERE guid = ?1")
+	sql[queryAfter] = has.messages("m.ROWID > ?1 ORDER BY m.ROWID")
+	sql[queryBefore] = has.messages("m.ROWID < ?1 ORDER BY m.ROWID DESC")
+	sql[queryDated] = has.messages("m.date = +?1 ORDER BY m.ROWID")
+	sql[queryOwnSince] = has.messages("m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID")
+	sql[queryRow] = has.messages("m.ROWID = +?1")
+	sql[queryGUID] = has.messages("m.guid = +?1")
 	sql[queryStates] = has.states()
 
 	sql[queryChatGUID] = "SELECT " + has.columns(chatColumns[:]) + " FROM chat c WHERE c.guid = ?1"
@@ -137,17 +138,16 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	return sql, nil
 }
 
-// messages selects the messages that another statement names, in its order, with
-// their handles and chats: one row for each chat, and one where there is none. So most
-// messages take one statement, which is a snapshot by itself.
-func (has schema) messages(named string) string {
+// messages selects messages with their handles and chats: one row for each chat, and
+// one where there is none. So most messages take one statement, which is a snapshot by
+// itself. It has no LIMIT, which would count chats: whoever has enough stops.
+func (has schema) messages(which string) string {
 	sql := "SELECT " + has.columns(messageColumns[:]) + ", " + has.columns(chatColumns[:]) +
-		" FROM (" + named + ") k CROSS JOIN message m ON m.ROWID = k.id" +
-		" LEFT JOIN handle h ON h.ROWID = m.handle_id"
+		" FROM message m LEFT JOIN handle h ON h.ROWID = m.handle_id"
 	if has.others() {
 		sql += " LEFT JOIN handle o ON o.ROWID = m.other_handle AND m.item_type != 0"
 	}
-	return sql + " LEFT JOIN chat_message_join cm ON cm.message_id = m.ROWID LEFT JOIN chat c ON c.ROWID = cm.chat_id"
+	return sql + " LEFT JOIN chat_message_join cm ON cm.message_id = m.ROWID LEFT JOIN chat c ON c.ROWID = cm.chat_id WHERE " + which
 }
 
 // directChats finds chats through the handle and by their own identifier: a

@@ -102,6 +102,11 @@ func (s *session) snapshot(ctx context.Context, fn func() error) error {
 // only during the call. ctx is looked at between rows: a single step is short, and
 // to be ready to interrupt it would cost the driver more than most of them.
 func (s *session) query(ctx context.Context, q query, args []driver.NamedValue, fn func(row)) error {
+	return s.queryUntil(ctx, q, args, func(r row) bool { fn(r); return false })
+}
+
+// queryUntil is query that ends where fn has seen enough.
+func (s *session) queryUntil(ctx context.Context, q query, args []driver.NamedValue, fn func(row) (enough bool)) error {
 	if s.sql[q] == "" {
 		return nil // this schema has no such table
 	}
@@ -139,11 +144,12 @@ func (s *session) text(ctx context.Context, sql string, fn func(row)) error {
 	if err != nil {
 		return err
 	}
-	return eachRow(ctx, rows, make(row, len(rows.Columns())), fn)
+	return eachRow(ctx, rows, make(row, len(rows.Columns())), func(r row) bool { fn(r); return false })
 }
 
-// eachRow reads into values, which hold nothing any more when it returns.
-func eachRow(ctx context.Context, rows driver.Rows, values row, fn func(row)) (err error) {
+// eachRow reads into values, which hold nothing any more when it returns, until fn has
+// seen enough.
+func eachRow(ctx context.Context, rows driver.Rows, values row, fn func(row) (enough bool)) (err error) {
 	// Close resets the statement and so repeats the error of the last step;
 	// it has something new to say only where there was none.
 	defer func() {
@@ -160,7 +166,9 @@ func eachRow(ctx context.Context, rows driver.Rows, values row, fn func(row)) (e
 		if err != nil {
 			return err
 		}
-		fn(values)
+		if fn(values) {
+			return nil
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -62,10 +62,9 @@ type Watcher struct {
 	pauses []time.Duration // those that are left before the next looks
 	wal    bool            // the last event was of the write-ahead log
 	locked bool            // the last look met a lock
+	moved  bool            // one of the files has appeared or gone since the last look
+	looked time.Time       // when that was
 }
-
-// version is a state of the database, comparable within one process.
-type version struct{ session, data int64 }
 
 // The event of a commit's write comes before the commit can be seen, by microseconds,
 // or by as long as the disk needs to flush.
@@ -176,13 +175,20 @@ func (w *Watcher) Wait(ctx context.Context) (Event, error) {
 	}
 }
 
-// find looks at the database; after an event of the log first, and for a while, at
-// nothing but what a commit changes.
+// find looks at nothing but what a commit changes, after an event of the log for a
+// while; and at the files too where an event was about those, or the net is due.
 func (w *Watcher) find(ctx context.Context) (Event, error) {
-	if w.wal && w.stare(ctx) {
+	if w.moved || w.locked || time.Since(w.looked) >= w.net {
+		return w.look(ctx)
+	}
+	changed, err := w.stare(ctx)
+	switch {
+	case err != nil:
+		return w.look(ctx) // it knows what to make of that
+	case changed:
 		return Changed, nil
 	}
-	return w.look(ctx)
+	return 0, nil
 }
 
 func (w *Watcher) ended(ctx context.Context) error {
@@ -207,25 +213,28 @@ func (w *Watcher) pause() time.Duration {
 	return w.net
 }
 
-// stare looks again and again for a moment, at nothing but the data version. What it
-// cannot tell, the next look does.
-func (w *Watcher) stare(ctx context.Context) bool {
-	for began := time.Now(); time.Since(began) < eager; {
+// stare looks at nothing but the data version, after an event of the log again and
+// again for a moment.
+func (w *Watcher) stare(ctx context.Context) (changed bool, err error) {
+	for began := time.Now(); ; {
 		now, err := w.db.glance(ctx, w.seen)
-		if err != nil || now.session == 0 {
-			return false
+		if err != nil {
+			return false, err
 		}
 		if now != w.seen {
 			w.seen = now
-			return true
+			return true, nil
+		}
+		if !w.wal || time.Since(began) > eager {
+			return false, nil
 		}
 		runtime.Gosched() // events must get through on a machine with one core
 	}
-	return false
 }
 
-// look compares the database with what was seen last.
+// look compares the database, and its files, with what was seen last.
 func (w *Watcher) look(ctx context.Context) (Event, error) {
+	w.looked = time.Now()
 	replaced, err := w.db.Replaced()
 	if err != nil {
 		return 0, err
@@ -248,47 +257,12 @@ func (w *Watcher) look(ctx context.Context) (Event, error) {
 	case err != nil:
 		return 0, err
 	}
-	w.locked = false
+	w.locked, w.moved = false, false
 	if now == w.seen {
 		return 0, nil
 	}
 	w.seen = now
 	return Changed, nil
-}
-
-// version reads the data version, without waiting for a lock beyond SQLite's
-// own time-out.
-func (db *DB) version(ctx context.Context) (v version, err error) {
-	leave, err := db.enter(ctx)
-	if err != nil {
-		return v, wrapError("look at", db.path, err)
-	}
-	defer leave()
-	if err := db.renew(ctx); err != nil {
-		return v, wrapError("look at", db.path, err)
-	}
-	v.session = db.opened
-	v.data, err = db.session.dataVersion(ctx)
-	return v, wrapError("look at", db.path, err)
-}
-
-// glance is version for the connection as it is, and zero where there is none. A
-// version that differs from seen proves that the connection hears of commits, so that
-// the next read need not look at its files.
-func (db *DB) glance(ctx context.Context, seen version) (v version, err error) {
-	leave, err := db.enter(ctx)
-	if err != nil {
-		return v, err
-	}
-	defer leave()
-	if db.session == nil {
-		return v, nil
-	}
-	v.session = db.opened
-	if v.data, err = db.session.dataVersion(ctx); err == nil && v != seen {
-		db.checked = time.Now()
-	}
-	return v, err
 }
 
 // sleep returns after a pause, or earlier with a file event of the database.
@@ -349,6 +323,7 @@ func (w *Watcher) concerns(event fsnotify.Event) bool {
 	}
 	w.wal = w.wal || name == base+walSuffix
 	if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+		w.moved = true
 		w.arm()
 	}
 	return event.Op != fsnotify.Chmod
