@@ -56,6 +56,7 @@ type Config struct {
 
 	CancelWait      time.Duration // how long a relay's answer to a cancel is waited for: 3 s
 	IdempotencyLife time.Duration // how long a request is recognised when it comes again: 30 days
+	RepeatWindow    time.Duration // how long one without a key, whose client counts its tries: 10 min
 
 	MediaDir   string        // where files are kept: media, beside the database
 	MediaLife  time.Duration // how long a file is kept and its address works: 30 days
@@ -84,6 +85,7 @@ func (c *Config) defaults() {
 	c.InvitationLife = cmp.Or(c.InvitationLife, 7*24*time.Hour)
 	c.CancelWait = cmp.Or(c.CancelWait, 3*time.Second)
 	c.IdempotencyLife = cmp.Or(c.IdempotencyLife, 30*24*time.Hour)
+	c.RepeatWindow = cmp.Or(c.RepeatWindow, 10*time.Minute)
 	c.WriteWait = cmp.Or(c.WriteWait, 10*time.Second)
 	c.RetiredWait = cmp.Or(c.RetiredWait, time.Minute)
 	c.ReleaseWait = cmp.Or(c.ReleaseWait, 15*time.Second)
@@ -110,10 +112,13 @@ func (c *Config) defaults() {
 type Dialect struct {
 	// Events are the types that its webhooks may ask for.
 	Events []string
-	// Body renders an event, of any type; it is called inside the event's transaction
-	// and must be quick.
+	// Outcomes are those that a message's own callback hears of.
+	Outcomes []string
+	// Body renders an event, of any type, "" for one that the dialect does not tell. It
+	// is called inside the event's transaction and must be quick.
 	Body func(e store.Event, m store.Message) (string, error)
-	// Sign sets the vendor's headers.
+	// Sign sets the vendor's headers. A GivenSecret is the account's where the webhook has
+	// none.
 	Sign func(h http.Header, w store.Webhook, d store.Delivery)
 }
 
@@ -176,9 +181,6 @@ func (s *Service) Run(ctx context.Context) error {
 // CutTransfers ends uploads, downloads and streams of events in hand soon and begins
 // no others: the server is stopping, and whoever it was goes on where he was cut.
 func (s *Service) CutTransfers() { s.transfers.close() }
-
-// WriteWait is how long the reader of a stream may take to read one event.
-func (s *Service) WriteWait() time.Duration { return s.cfg.WriteWait }
 
 // Ready tells whether the database can be read and written.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }

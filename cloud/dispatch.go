@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -197,6 +198,11 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	if err != nil {
 		return err
 	}
+	if hook.Kind != "" && hook.GivenSecret == "" {
+		if hook.GivenSecret, err = d.store.GivenSecret(ctx, hook.AccountID); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	one.Attempt++
 	fault.Hit(fault.CloudHookPost)
@@ -242,15 +248,17 @@ type outcome struct {
 func (d *dispatcher) post(ctx context.Context, hook store.Webhook, one store.Delivery) outcome {
 	ctx, cancel := context.WithTimeout(ctx, d.presetOf(hook).timeout) // reading the answer included
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, strings.NewReader(one.Body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cmp.Or(one.URL, hook.URL), strings.NewReader(one.Body))
 	if err != nil {
 		return outcome{problem: "url"}
 	}
 	now := time.Now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "bluerelay")
-	standardHeaders(req.Header, hook, one, now)
-	d.cfg.Dialects[hook.Dialect].Sign(req.Header, hook, one)
+	if hook.Kind != store.KindCallback { // nobody knows a secret of it
+		standardHeaders(req.Header, hook, one, now)
+		d.cfg.Dialects[hook.Dialect].Sign(req.Header, hook, one)
+	}
 	resp, err := d.client.Do(req)
 	if err != nil {
 		return outcome{problem: categorize(err)}

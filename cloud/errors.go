@@ -36,6 +36,7 @@ type Error struct {
 	Param      string        // the field at fault, "" where none is
 	RetryAfter time.Duration // with RateLimited and Unavailable
 	Cursor     string        // with CursorExpired: the oldest one that there is
+	Declined   bool          // with InvalidRequest: the recipient is a real one, and one that nothing is sent to
 }
 
 func (e *Error) Error() string { return e.Message }

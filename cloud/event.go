@@ -76,7 +76,7 @@ func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) erro
 // recordOf writes an event of a line that is about none of its messages, with the type
 // and what else is set of e.
 func (s *Service) recordOf(tx *store.Tx, line store.Line, e store.Event, now time.Time) error {
-	e.AccountID, e.LineID, e.CreatedAt = line.AccountID, line.ID, now.UnixMilli()
+	e.AccountID, e.LineID, e.Number, e.CreatedAt = line.AccountID, line.ID, line.PhoneNumber, now.UnixMilli()
 	return s.publish(tx, e, store.Message{}, func(w store.Webhook) bool {
 		return slices.Contains(w.Events, e.Type) && (w.PhoneNumber == "" || w.PhoneNumber == line.PhoneNumber)
 	})
@@ -105,23 +105,28 @@ func (s *Service) publish(tx *store.Tx, e store.Event, m store.Message, wanted f
 		return fmt.Errorf("find webhooks: %w", err)
 	}
 	for _, w := range hooks {
-		body, known := bodies[w.Dialect]
-		if !known || !wanted(w) {
+		if bodies[w.Dialect] == "" || !wanted(w) {
 			continue
 		}
-		err = tx.CreateDelivery(store.Delivery{
-			ID: newID("dlv_"), AccountID: w.AccountID, WebhookID: w.ID, EventID: e.ID, EventType: e.Type, Body: body,
-			State: store.DeliveryPending, DueAt: e.CreatedAt, CreatedAt: e.CreatedAt, UpdatedAt: e.CreatedAt, Kind: kindOf(e),
-		})
-		if err != nil {
+		if err := tx.CreateDelivery(newDelivery(e, w, bodies[w.Dialect])); err != nil {
 			return fmt.Errorf("record a delivery: %w", err)
 		}
+	}
+	if err := s.callBack(tx, e, m, bodies); err != nil {
+		return err
 	}
 	tx.OnCommit(func() {
 		s.feeds.wake(e.AccountID)
 		s.metrics.events.WithLabelValues(e.Type).Inc()
 	})
 	return nil
+}
+
+func newDelivery(e store.Event, w store.Webhook, body string) store.Delivery {
+	return store.Delivery{
+		ID: newID("dlv_"), AccountID: w.AccountID, WebhookID: w.ID, EventID: e.ID, EventType: e.Type, Body: body,
+		State: store.DeliveryPending, DueAt: e.CreatedAt, CreatedAt: e.CreatedAt, UpdatedAt: e.CreatedAt, Kind: kindOf(e),
+	}
 }
 
 func kindOf(e store.Event) string {
@@ -146,7 +151,7 @@ func wants(w store.Webhook, e store.Event, m store.Message) bool {
 	if m.Direction == store.Inbound {
 		line = m.To
 	}
-	return w.PhoneNumber == "" || w.PhoneNumber == line
+	return (w.PhoneNumber == "" || w.PhoneNumber == line) && (len(w.Numbers) == 0 || slices.Contains(w.Numbers, line))
 }
 
 // unknownStep ends a message that nobody can account for.

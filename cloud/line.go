@@ -57,6 +57,15 @@ func (s *Service) Number(ctx context.Context, p Principal, id string) (NumberSta
 	return s.numberState(ctx, l)
 }
 
+// OnlyLine is the number of the account's line, where it has exactly one.
+func (s *Service) OnlyLine(ctx context.Context, p Principal) (number string, ok bool, err error) {
+	lines, err := s.store.Lines(ctx, p.Account.ID)
+	if err != nil || len(lines) != 1 {
+		return "", false, err
+	}
+	return lines[0].PhoneNumber, true, nil
+}
+
 type lineReader interface {
 	Line(ctx context.Context, id string) (store.Line, error)
 }

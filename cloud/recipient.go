@@ -60,7 +60,7 @@ func (m *memo[T]) of(s string, find func(string) T) T {
 func judgeRecipient(to string) error {
 	digits := strings.TrimPrefix(to, "+")
 	if digits != "" && len(digits) < shortDigits && strings.Trim(digits, "0123456789") == "" {
-		return Invalid("to", "The 'to' field must be a full E.164 phone number: emergency and short numbers are declined.")
+		return declinedNumber("The 'to' field must be a full E.164 phone number: emergency and short numbers are declined.")
 	}
 	if !ValidNumber(to) {
 		return Invalid("to", "The 'to' field must be a valid E.164 phone number")
@@ -70,11 +70,15 @@ func judgeRecipient(to string) error {
 	case err != nil:
 		return Invalid("to", "The 'to' field must be a valid E.164 phone number")
 	case isShort(n):
-		return Invalid("to", "The 'to' field must not be an emergency or short number.")
+		return declinedNumber("The 'to' field must not be an emergency or short number.")
 	case phonenumbers.GetNumberType(n) == phonenumbers.PREMIUM_RATE:
-		return Invalid("to", "The 'to' field must not be a premium-rate number.")
+		return declinedNumber("The 'to' field must not be a premium-rate number.")
 	}
 	return nil
+}
+
+func declinedNumber(message string) *Error {
+	return &Error{Code: InvalidRequest, Param: "to", Message: message, Declined: true}
 }
 
 // isShort tells whether a number with its country's code is one that is dialled

@@ -24,6 +24,9 @@ type Outgoing struct {
 	MediaURL  string // https, of a file that goes before the text; "" without
 	MaxMedia  int64  // bytes that the file may have, 0 for wire.MaxMediaBytes
 	ExpiresAt int64  // Unix ms from which on it must not be begun, 0 for no end
+	NeedsText bool   // a file alone is not enough
+	Dialect   string // that the request came by, where it has a Callback
+	Callback  string // URL that is told what becomes of it, "" for none
 	// Once makes a request that comes again get the first one's answer; nil for one
 	// that has no key.
 	Once *Once
@@ -39,6 +42,9 @@ func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Me
 	if err := out.check(time.Now()); err != nil {
 		return store.Message{}, err
 	}
+	if err := s.checkCallback(out); err != nil {
+		return store.Message{}, err
+	}
 	return s.submit(ctx, p, out.Once, func(*store.Tx) (Outgoing, error) { return out, nil })
 }
 
@@ -50,7 +56,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 	var relay *session
 	var granted []store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		if err := once.replay(tx.Context(), tx, p); err != nil {
+		if err := s.replay(tx.Context(), tx, p, once); err != nil {
 			return err
 		}
 		out, err := what(tx)
@@ -74,6 +80,9 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if err := s.attach(tx, m, out, now); err != nil {
 			return err
 		}
+		if err := s.keepCallback(tx, m, out, now); err != nil {
+			return err
+		}
 		if err := once.remember(tx, p, m, now); err != nil {
 			return err
 		}
@@ -85,6 +94,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		return err
 	})
 	if err != nil {
+		s.seenAgain(ctx, p, once, err)
 		return store.Message{}, fmt.Errorf("store a message: %w", err)
 	}
 	s.metrics.accepted.Inc()
@@ -120,8 +130,10 @@ func (o Outgoing) check(now time.Time) error {
 	switch {
 	case !ValidNumber(o.From):
 		return Invalid("from", "The 'from' field must be a valid E.164 phone number")
-	case o.Content == "":
+	case o.Content == "" && o.NeedsText:
 		return Invalid("content", "The 'content' field is required.")
+	case o.Content == "" && o.MediaURL == "":
+		return Invalid("content", "One of the fields 'content' and 'media_url' is required.")
 	case !utf8.ValidString(o.Content):
 		return Invalid("content", "The 'content' field must be valid UTF-8.")
 	case strings.ContainsRune(o.Content, 0):

@@ -32,6 +32,9 @@ func (s *Service) judge(tx *store.Tx, one store.Delivery, now time.Time) error {
 		hook.FailingSince, hook.Exhausted = 0, 0
 		return tx.SetWebhookHealth(hook)
 	}
+	if hook.Kind == store.KindCallback {
+		return nil // a host is not judged by one of its addresses
+	}
 	first, givenUp := hook.FailingSince == 0, one.State == store.DeliveryFailed
 	if first {
 		hook.FailingSince = now.UnixMilli()

@@ -64,6 +64,13 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
 		return reply{http.StatusMethodNotAllowed, newEnvelope(0, "method_not_allowed", e.Error(), "")}
 	}
+	if e, ok := errors.AsType[*notSupported](err); ok {
+		return reply{http.StatusBadRequest, newEnvelope(codeInvalid, "not_supported", e.why, "")}
+	}
+	if e, ok := errors.AsType[*cloud.Replay](err); ok {
+		w.Header().Set(replayedHeader, "true")
+		return reply{e.Status, rendered(e.Body)}
+	}
 	e := cloud.Public(err)
 	if e == nil {
 		if r.Context().Err() == nil { // a client that hangs up is no fault of ours
@@ -81,13 +88,20 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 	if answer.status == http.StatusConflict || e.Code == cloud.IdempotencyKeyReused {
 		w.Header().Set(retryHeader, "false")
 	}
+	if e.Declined {
+		answer.code = codeDeclined
+	}
 	out := newEnvelope(answer.code, string(e.Code), e.Message, e.Param)
 	out.OldestCursor = e.Cursor
 	return reply{answer.status, out}
 }
 
-// retryHeader tells the official SDK whether it may repeat a request.
-const retryHeader = "x-should-retry"
+// retryHeader tells the official SDK whether it may repeat a request; replayedHeader
+// marks the answer to one that must take effect once and had.
+const (
+	retryHeader    = "x-should-retry"
+	replayedHeader = "Idempotency-Replayed"
+)
 
 // newEnvelope makes the body of an error about a field, "" for none. The rules name
 // fields in Texting Blue's words.
@@ -104,7 +118,7 @@ func newEnvelope(code int, reason, message, field string) envelope {
 }
 
 // fieldNames are the fields that have another name here than in the rules.
-var fieldNames = map[string]string{"from": "from_number", "to": "number"}
+var fieldNames = map[string]string{"from": "from_number", "to": "number", "url": "webhooks"}
 
 // statusError is what every error's body begins with.
 const statusError = "ERROR"

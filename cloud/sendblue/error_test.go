@@ -14,7 +14,19 @@ const aHandle = "5a17319e-cbcf-443e-897e-d8b0c04b1b09"
 
 // routes are all of the API's, with the permission that each needs.
 var routes = []struct{ method, path, need, body string }{
+	{"GET", "/api/v2/messages", "messages:read", ""},
 	{"GET", "/api/v2/messages/" + aHandle, "messages:read", ""},
+	{"DELETE", "/api/message/" + aHandle, "messages:send", ""},
+	{"GET", "/api/status?handle=" + aHandle, "messages:read", ""},
+	{"POST", "/api/send-message", "messages:send", `{"number":"+19998887777","content":"Hello"}`},
+	{"POST", "/api/send-group-message", "messages:send", `{"group_id":"any;+;chat1","content":"Hello"}`},
+	{"GET", "/api/account/webhooks", "webhooks:manage", ""},
+	{"POST", "/api/account/webhooks", "webhooks:manage", `{"webhooks":["https://example.com/"]}`},
+	{"PUT", "/api/account/webhooks", "webhooks:manage", `{"webhooks":{}}`},
+	{"DELETE", "/api/account/webhooks", "webhooks:manage", `{"webhooks":["https://example.com/"]}`},
+	{"GET", "/api/v2/events?types=nonsense", "messages:read", ""},
+	{"POST", "/api/send-reaction", "messages:send", `{}`},
+	{"GET", "/api/v2/totp/secrets", "team:read", ""},
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {
@@ -60,7 +72,7 @@ func TestBothSpellingsOfTheKeys(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, r := range routes {
-		for _, p := range []string{"messages:send", "messages:read", "webhooks:manage", "numbers:read", "numbers:write"} {
+		for _, p := range []string{"messages:send", "messages:read", "webhooks:manage", "numbers:read", "numbers:write", "team:read"} {
 			a := w.call(r.method, r.path, w.newPair(w.account, p), r.body)
 			if p != r.need {
 				a.expect(t, http.StatusForbidden, 0, "forbidden", "")

@@ -24,16 +24,25 @@ const maxBody = 512 << 10
 // counts; those that nobody asks for are ignored.
 type fields map[string]json.RawMessage
 
-// object reads the body of a request: JSON, whatever the Content-Type says, or a form.
-func (c call) object() (fields, error) {
-	body, err := c.read()
-	if err != nil {
-		return nil, err
-	}
-	return decode(c.Header.Get("Content-Type"), body)
+// body is what a request says, read once.
+type body struct {
+	read   bool
+	fields fields
+	err    error
 }
 
-// read reads the body.
+// object reads the body of a request: JSON, whatever the Content-Type says, or a form.
+func (c call) object() (fields, error) {
+	if b := c.body; !b.read {
+		b.read = true
+		var data []byte
+		if data, b.err = c.read(); b.err == nil {
+			b.fields, b.err = decode(c.Header.Get("Content-Type"), data)
+		}
+	}
+	return c.body.fields, c.body.err
+}
+
 func (c call) read() ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.out, c.Body, maxBody))
 	if err != nil {
@@ -120,6 +129,28 @@ func (f fields) flag(name string, old bool) (bool, error) {
 	return old, cloud.Invalid(name, "The '%s' field must be true or false.", name)
 }
 
+// lastMoment is the end of the year 9999, after which RFC 3339 ends.
+const lastMoment = 253402300799999
+
+// moment reads a time as Unix milliseconds, 0 where it is missing or null. It may be
+// written in RFC 3339 or as a number of milliseconds.
+func (f fields) moment(name string) (int64, error) {
+	if !f.has(name) {
+		return 0, nil
+	}
+	var s string
+	var ms int64
+	if json.Unmarshal(f[name], &s) == nil {
+		t, err := time.Parse(time.RFC3339, s)
+		if err == nil {
+			return min(max(t.UnixMilli(), 1), lastMoment), nil
+		}
+	} else if json.Unmarshal(f[name], &ms) == nil && ms <= lastMoment {
+		return max(ms, 1), nil // 0 would be no time at all
+	}
+	return 0, cloud.Invalid(name, "The '%s' field must be a time in RFC 3339 or in milliseconds since 1970.", name)
+}
+
 // list reads an array of strings, nil where it is missing or null. In a form it is a
 // field that occurs several times.
 func (f fields) list(name string) ([]string, error) {
@@ -177,9 +208,9 @@ func (q query) moment(name string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05 07:00", "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.Parse(form, s); err == nil {
-			return t.UnixMilli(), nil
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.Parse(form, strings.Replace(s, " ", "+", 1)); err == nil {
+			return max(t.UnixMilli(), 1), nil // 0 would be no time at all
 		}
 	}
 	return 0, cloud.Invalid(name, "The '%s' parameter must be a time in ISO 8601.", name)

@@ -19,6 +19,7 @@ import (
 	"bluerelay/cloud"
 	"bluerelay/cloud/sendblue"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/textingblue"
 )
 
 // patience is how long a test waits for what must come; nothing waits that long
@@ -55,6 +56,7 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
 	w.cfg = cloud.Config{
 		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond,
+		Dialects:     map[string]cloud.Dialect{store.Sendblue: sendblue.Dialect(), store.TextingBlue: textingblue.Dialect()},
 		WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 	}
 	if change != nil {
@@ -82,6 +84,7 @@ func (w *world) start() {
 	api := sendblue.New(w.service, w.cfg.Log)
 	mux.Handle("/api/", api)
 	mux.Handle("/account", api)
+	mux.Handle("/v1/", textingblue.New(w.service, w.cfg.Log))
 	w.server = httptest.NewServer(mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

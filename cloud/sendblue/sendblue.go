@@ -29,7 +29,20 @@ type API struct {
 // New makes the API's handler, to be registered for /api/ and /account.
 func New(c *cloud.Service, log *slog.Logger) *API {
 	a := &API{cloud: c, log: log, mux: http.NewServeMux()}
+	a.handle("GET /api/v2/messages", cloud.MessagesRead, a.listMessages)
 	a.handle("GET /api/v2/messages/{id}", cloud.MessagesRead, a.getMessage)
+	a.handle("DELETE /api/message/{handle}", cloud.MessagesSend, a.deleteMessage)
+	a.handle("GET /api/status", cloud.MessagesRead, a.getStatus)
+	a.handleOnce("POST /api/send-message", cloud.MessagesSend, a.sendMessage)
+	a.handleOnce("POST /api/send-group-message", cloud.MessagesSend, a.sendGroupMessage)
+	a.handle("GET /api/account/webhooks", cloud.WebhooksManage, a.listWebhooks)
+	a.handle("POST /api/account/webhooks", cloud.WebhooksManage, a.addWebhooks)
+	a.handle("PUT /api/account/webhooks", cloud.WebhooksManage, a.replaceWebhooks)
+	a.handle("DELETE /api/account/webhooks", cloud.WebhooksManage, a.removeWebhooks)
+	a.handle("GET /api/v2/events", cloud.MessagesRead, a.streamEvents)
+	for _, r := range refused {
+		a.handle(r.pattern, r.need, refuse(r.why))
+	}
 	a.handle("/", "", a.nothingHere)
 	return a
 }
@@ -40,8 +53,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 // call is one authenticated request.
 type call struct {
 	*http.Request
-	who cloud.Principal
-	out http.ResponseWriter // for a handler that answers by itself
+	who  cloud.Principal
+	once *cloud.Once // of a request that takes effect once
+	body *body
+	out  http.ResponseWriter // for a handler that answers by itself
 }
 
 // reply is a status and what to encode as its body; without a status the handler has
@@ -66,8 +81,18 @@ type handler func(context.Context, call) (reply, error)
 // handle registers a route: keys, permission, rate, handler, in that order. The body is
 // left to the handler.
 func (a *API) handle(pattern string, need cloud.Permission, h handler) {
+	a.register(pattern, need, h, false)
+}
+
+// handleOnce registers a route that takes effect once for all requests that are the
+// same and have the same Idempotency-Key, or are repeated by the official SDK.
+func (a *API) handleOnce(pattern string, need cloud.Permission, h handler) {
+	a.register(pattern, need, h, true)
+}
+
+func (a *API) register(pattern string, need cloud.Permission, h handler, once bool) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		c, err := a.admit(w, r, need)
+		c, err := a.admit(w, r, need, once)
 		var out reply
 		if err == nil {
 			out, err = h(r.Context(), c)
@@ -79,20 +104,29 @@ func (a *API) handle(pattern string, need cloud.Permission, h handler) {
 	})
 }
 
-// admit checks whatever comes before the handler.
-func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permission) (call, error) {
+// admit checks whatever comes before the handler. An answer that is repeated comes
+// before every limit.
+func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permission, once bool) (call, error) {
 	w.Header().Set(leftHeader, "0")
 	who, err := a.authenticate(r)
 	if err != nil {
 		return call{}, err
 	}
-	var forbidden error
+	c := call{Request: r, who: who, body: new(body), out: w}
+	var forbidden, bad error
 	if need != "" {
 		forbidden = who.Need(need)
 	}
+	if once && forbidden == nil {
+		setLeft(w, a.cloud.Left(who))
+		c.once, bad = onceOf(c)
+		if err := a.cloud.Replayed(r.Context(), who, c.once); err != nil {
+			return c, err
+		}
+	}
 	left, err := a.cloud.Count(who)
 	setLeft(w, left)
-	return call{Request: r, who: who, out: w}, cmp.Or(forbidden, err)
+	return c, cmp.Or(forbidden, err, bad)
 }
 
 // authenticate reads the pair of keys, in either spelling of its headers.

@@ -21,14 +21,18 @@ type Event struct {
 	Relay   *Relay
 	Line    *Line
 	Webhook *Webhook
+	Number  string // of the line, where the event is about no message
+	// Account is whose event it is: id, e-mail address and plan.
+	Account Account
 }
 
-// CreateEvent adds an event and gives it the account's next number.
+// CreateEvent adds an event and gives it the account's next number, and the account.
 func (tx *Tx) CreateEvent(e *Event) error {
-	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq", e.AccountID).Scan(&e.Seq)
+	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq, email, plan", e.AccountID).Scan(&e.Seq, &e.Account.Email, &e.Account.Plan)
 	if err != nil {
 		return err
 	}
+	e.Account.ID = e.AccountID
 	_, err = tx.stmts.exec(tx.ctx, "INSERT INTO events (id, account_id, seq, type, message_id, line_id, created_at, detail, relay_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 		e.ID, e.AccountID, e.Seq, e.Type, e.MessageID, e.LineID, e.CreatedAt, e.Detail, e.RelayID)
 	return err

@@ -24,7 +24,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 		Problem: "problem", Reason: "reason", Connected: true, LastSeenAt: 6, CreatedAt: 7}
 	install := store.Install{ID: "ins_b", RelayID: relay.ID, LastSeq: 8, CreatedAt: 9}
 	hook := store.Webhook{ID: "wh_b", AccountID: account.ID, Dialect: "dialect", URL: "url", Events: []string{"e", "f"}, PhoneNumber: "number", Secret: "secret", Active: true, CreatedAt: 10,
-		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29, RetryPreset: "preset", Exhausted: 33}
+		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29, RetryPreset: "preset", Exhausted: 33, Kind: "kind", Numbers: []string{"n1", "n2"}, GivenSecret: "given"}
 	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body\x00<\u2028", State: store.DeliveryPending,
 		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14, Excerpt: "excerpt", Kind: "kind"}
 	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: store.Inbound, Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",

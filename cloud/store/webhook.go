@@ -24,7 +24,17 @@ type Webhook struct {
 	DisabledAt     int64  // Unix ms
 	RetryPreset    string // how deliveries are tried again: "" as usual, or the name of a preset
 	Exhausted      int    // deliveries that were given up since the last success
+
+	// Kind is the vendor's own type, or KindCallback; "" where the events are chosen one
+	// by one.
+	Kind        string
+	Numbers     []string // of the lines that it hears of, nil for every line
+	GivenSecret string   // chosen by the customer and shown to the receiver as it is
 }
+
+// KindCallback is the kind of a webhook that stands for a host to which the outcomes of
+// single messages are told. It is in no list.
+const KindCallback = "callback"
 
 // Why a webhook was switched off.
 const (
@@ -32,29 +42,35 @@ const (
 	DisabledGone    = "gone"    // it answered 410
 )
 
-const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at, old_secret, old_secret_until, failing_since, disabled, disabled_at, retry_preset, exhausted"
+// Same tells whether two webhooks of one account and dialect are one: by kind and URL.
+func (w Webhook) Same(other Webhook) bool { return w.Kind == other.Kind && w.URL == other.URL }
+
+const webhookColumns = "id, account_id, dialect, url, events, phone_number, secret, active, created_at, old_secret, old_secret_until, failing_since, disabled, disabled_at, retry_preset, exhausted, kind, numbers, given_secret"
 
 func scanWebhook(r scanner) (w Webhook, err error) {
-	var events string
+	var events, numbers string
 	err = r.Scan(&w.ID, &w.AccountID, &w.Dialect, &w.URL, &events, &w.PhoneNumber, &w.Secret, &w.Active, &w.CreatedAt, &w.OldSecret, &w.OldSecretUntil, &w.FailingSince, &w.Disabled, &w.DisabledAt,
-		&w.RetryPreset, &w.Exhausted)
+		&w.RetryPreset, &w.Exhausted, &w.Kind, &numbers, &w.GivenSecret)
 	w.Events = strings.Fields(events)
+	if numbers != "" {
+		w.Numbers = strings.Fields(numbers)
+	}
 	return w, err
 }
 
 // CreateWebhook adds a webhook, or returns ErrExists for a URL that the account has
-// in that dialect.
+// in that dialect and kind.
 func (tx *Tx) CreateWebhook(w Webhook) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO webhooks ("+webhookColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
 		w.ID, w.AccountID, w.Dialect, w.URL, strings.Join(w.Events, " "), w.PhoneNumber, w.Secret, flag(w.Active), w.CreatedAt,
-		w.OldSecret, w.OldSecretUntil, w.FailingSince, w.Disabled, w.DisabledAt, w.RetryPreset, w.Exhausted)
+		w.OldSecret, w.OldSecretUntil, w.FailingSince, w.Disabled, w.DisabledAt, w.RetryPreset, w.Exhausted, w.Kind, strings.Join(w.Numbers, " "), w.GivenSecret)
 	return err
 }
 
-// UpdateWebhook writes URL, events, number, activity and preset.
+// UpdateWebhook writes URL, events, numbers, given secret, activity and preset.
 func (tx *Tx) UpdateWebhook(w Webhook) error {
-	return tx.one("UPDATE webhooks SET url = $1, events = $2, phone_number = $3, active = $4, retry_preset = $5 WHERE id = $6 AND account_id = $7",
-		w.URL, strings.Join(w.Events, " "), w.PhoneNumber, flag(w.Active), w.RetryPreset, w.ID, w.AccountID)
+	return tx.one("UPDATE webhooks SET url = $1, events = $2, phone_number = $3, active = $4, retry_preset = $5, numbers = $6, given_secret = $7 WHERE id = $8 AND account_id = $9",
+		w.URL, strings.Join(w.Events, " "), w.PhoneNumber, flag(w.Active), w.RetryPreset, strings.Join(w.Numbers, " "), w.GivenSecret, w.ID, w.AccountID)
 }
 
 // SetWebhookHealth writes activity, and how long, how often and why it fails.
@@ -84,9 +100,9 @@ func (r reader) Webhook(ctx context.Context, accountID, id string) (Webhook, err
 }
 
 // Webhooks returns the webhooks of an account in one dialect, or in all with "",
-// oldest first.
+// oldest first. Those for callbacks are not among them.
 func (r reader) Webhooks(ctx context.Context, accountID, dialect string) ([]Webhook, error) {
-	return collect(ctx, r, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks WHERE account_id = $1 AND ($2 = '' OR dialect = $2) ORDER BY created_at, id", accountID, dialect)
+	return collect(ctx, r, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks WHERE account_id = $1 AND ($2 = '' OR dialect = $2) AND kind <> 'callback' ORDER BY created_at, id", accountID, dialect)
 }
 
 // Delivery is one event on its way to one webhook.
@@ -106,6 +122,7 @@ type Delivery struct {
 	UpdatedAt int64  // Unix ms
 	Excerpt   string // the beginning of the last answer
 	Kind      string // "" for what happened, KindReplay or KindTest for what was asked for
+	URL       string // "" for the webhook's own
 }
 
 // What was not brought about by an event that just happened.
@@ -121,17 +138,17 @@ const (
 	DeliveryFailed  = "failed" // given up
 )
 
-const deliveryColumns = "id, account_id, webhook_id, event_id, event_type, body, state, attempt, due_at, response, problem, created_at, updated_at, excerpt, kind"
+const deliveryColumns = "id, account_id, webhook_id, event_id, event_type, body, state, attempt, due_at, response, problem, created_at, updated_at, excerpt, kind, url"
 
 func scanDelivery(r scanner) (d Delivery, err error) {
-	err = r.Scan(&d.ID, &d.AccountID, &d.WebhookID, &d.EventID, &d.EventType, &d.Body, &d.State, &d.Attempt, &d.DueAt, &d.Response, &d.Problem, &d.CreatedAt, &d.UpdatedAt, &d.Excerpt, &d.Kind)
+	err = r.Scan(&d.ID, &d.AccountID, &d.WebhookID, &d.EventID, &d.EventType, &d.Body, &d.State, &d.Attempt, &d.DueAt, &d.Response, &d.Problem, &d.CreatedAt, &d.UpdatedAt, &d.Excerpt, &d.Kind, &d.URL)
 	return d, err
 }
 
 // CreateDelivery adds a delivery.
 func (tx *Tx) CreateDelivery(d Delivery) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO deliveries ("+deliveryColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-		d.ID, d.AccountID, d.WebhookID, d.EventID, d.EventType, d.Body, d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.CreatedAt, d.UpdatedAt, d.Excerpt, d.Kind)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO deliveries ("+deliveryColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+		d.ID, d.AccountID, d.WebhookID, d.EventID, d.EventType, d.Body, d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.CreatedAt, d.UpdatedAt, d.Excerpt, d.Kind, d.URL)
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
@@ -76,14 +75,6 @@ func wantsStream(h http.Header) bool {
 	return false
 }
 
-// stream writes server-sent events.
-type stream struct {
-	w     http.ResponseWriter
-	conn  *http.ResponseController
-	wait  time.Duration // how long a reader may take to make room for one event
-	begun bool
-}
-
 // streamEvents returns an error only where nothing has been written yet.
 func (a *API) streamEvents(ctx context.Context, c call) error {
 	from := cloud.FromNow
@@ -93,69 +84,11 @@ func (a *API) streamEvents(ctx context.Context, c call) error {
 	if last := c.Header.Get("Last-Event-ID"); last != "" {
 		from = last
 	}
-	s := stream{w: c.out, conn: http.NewResponseController(c.out), wait: a.cloud.WriteWait()}
-	err := a.cloud.FollowEvents(ctx, c.who, store.TextingBlue, from, s.tell)
-	if !s.begun {
-		return err
-	}
-	a.log.Info("events.ended", "key", c.who.Key.ID, "reason", err.Error())
-	return nil
-}
-
-// tell writes a page of events, or a sign of life.
-func (s *stream) tell(page cloud.EventPage) error {
-	if !s.begun {
-		return s.begin(page)
-	}
-	if len(page.Events) == 0 {
-		return s.write(": still here\n\n")
-	}
-	for _, e := range page.Events {
+	return a.cloud.StreamEvents(ctx, c.out, c.who, store.TextingBlue, from, func(e cloud.FeedEvent) ([]byte, error) {
 		item, err := renderFeedEvent(e)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		data, err := cloud.JSON(item)
-		if err != nil {
-			return err
-		}
-		if err := s.write("id: " + e.Cursor + "\ndata: " + string(data) + "\n\n"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// begin opens the stream. Where there is no event yet its first block has an id and no
-// data: a reader that is cut before the first event comes back to where it began.
-func (s *stream) begin(page cloud.EventPage) error {
-	s.begun = true
-	// The server's limit for reading a request would end the stream.
-	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("keep the connection: %w", err)
-	}
-	h := s.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
-	s.w.WriteHeader(http.StatusOK)
-	if len(page.Events) == 0 {
-		return s.write("retry: 2000\nid: " + page.Cursor + "\n\n")
-	}
-	if err := s.write("retry: 2000\n\n"); err != nil {
-		return err
-	}
-	return s.tell(page)
-}
-
-// write sends a block now. A reader that makes no room is cut: it comes back and goes
-// on where it was.
-func (s *stream) write(block string) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.wait)); err != nil {
-		return fmt.Errorf("limit the time of a write: %w", err)
-	}
-	if _, err := s.w.Write([]byte(block)); err != nil {
-		return err
-	}
-	return s.conn.Flush()
+		return cloud.JSON(item)
+	})
 }

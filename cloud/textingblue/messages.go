@@ -23,7 +23,7 @@ func (a *API) sendMessage(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	out := cloud.Outgoing{Once: c.once, MaxMedia: maxMedia}
+	out := cloud.Outgoing{Once: c.once, MaxMedia: maxMedia, NeedsText: true}
 	for _, field := range []struct {
 		name string
 		into *string

@@ -149,7 +149,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permissio
 	if need != "" {
 		forbidden = who.Need(need)
 	}
-	if once = once && forbidden == nil && len(r.Header.Values(keyHeader)) > 0; once {
+	if once = once && forbidden == nil && len(r.Header.Values(cloud.IdempotencyHeader)) > 0; once {
 		setLeft(w, a.cloud.Left(who))
 		if bad = c.read(w); bad == nil {
 			c.once, bad = onceOf(r, c.body)

@@ -59,7 +59,7 @@ type serverConfig struct {
 // dialects are the public APIs of this build. Commands beside the server need them too:
 // what they change are events, which are rendered at once.
 func dialects() map[string]cloud.Dialect {
-	return map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()}
+	return map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect(), store.Sendblue: sendblue.Dialect()}
 }
 
 // documents are the public APIs as the page /docs shows them.

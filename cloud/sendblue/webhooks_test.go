@@ -1,0 +1,245 @@
+package sendblue_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bluerelay/cloud"
+	"bluerelay/wire"
+)
+
+// posted is what a receiver got.
+type posted struct {
+	path   string
+	header http.Header
+	body   string
+}
+
+// receiver takes webhooks.
+func receiver(t testing.TB) (url string, got chan posted) {
+	got = make(chan posted, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- posted{r.URL.Path, r.Header, string(body)}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, got
+}
+
+// next waits for a post.
+func next(t testing.TB, got chan posted) posted {
+	t.Helper()
+	select {
+	case p := <-got:
+		return p
+	case <-time.After(patience):
+		t.Fatal("no webhook came")
+	}
+	return posted{}
+}
+
+// hookKeys are the 25 of every body, in the order of those that were seen.
+var hookKeys = []string{
+	"accountEmail", "content", "is_outbound", "status", "error_code", "error_message", "error_reason", "message_handle", "date_sent", "date_updated",
+	"from_number", "number", "to_number", "was_downgraded", "plan", "media_url", "message_type", "group_id", "participants", "send_style", "opted_out",
+	"error_detail", "sendblue_number", "service", "group_display_name",
+}
+
+func TestWebhooks(t *testing.T) {
+	w := newWorld(t, nil)
+	url, got := receiver(t)
+	a := w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[%q],"globalSecret":"shared"}`, url+"/in"))
+	if !strings.Contains(string(a.body), `"standard_webhooks":[{"type":"receive"`) {
+		t.Errorf("no secret of ours: %s", a.body)
+	}
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[{"url":%q,"secret":"own"}],"type":"outbound"}`, url+"/out"))
+	mac := w.connect(w.paired(w.line), "a")
+	mac.inbound("<Hey> & \u2028")
+	p := next(t, got)
+	if p.path != "/in" || p.header.Get("sb-signing-secret") != "shared" || p.header.Get("webhook-signature") == "" || p.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%s %v", p.path, p.header)
+	}
+	if keys := keysOf(t, []byte(p.body)); !slices.Equal(keys, hookKeys) {
+		t.Errorf("the keys are %v", keys)
+	}
+	for _, want := range []string{
+		`"content":"<Hey> & ` + "\u2028" + `"`, `"status":"RECEIVED"`, `"was_downgraded":null`, `"media_url":""`, `"group_id":""`, `"participants":[]`, `"error_code":null`,
+		`"to_number":"` + line + `"`, `"sendblue_number":"` + line + `"`, `"number":"` + somebody + `"`, `"from_number":"` + somebody + `"`, `"service":"iMessage"`,
+	} {
+		if !strings.Contains(p.body, want) {
+			t.Errorf("no %s in %s", want, p.body)
+		}
+	}
+
+	m := w.send(somebody, fmt.Sprintf(`,"status_callback":%q`, url+"/callback?id=1"))
+	order := mac.order()
+	for kind, status := range map[wire.Kind]string{wire.Sent: "SENT"} {
+		mac.report(wire.Report{Kind: kind, Message: order.Message, Attempt: order.Attempt, GUID: "5A17", Service: "iMessage"})
+		seen := make(map[string]posted)
+		for range 2 {
+			p := next(t, got)
+			seen[p.path] = p
+		}
+		out, callback := seen["/out"], seen["/callback"]
+		if out.header.Get("sb-signing-secret") != "own" || out.body != callback.body {
+			t.Errorf("%v\n%s\n%s", out.header, out.body, callback.body)
+		}
+		for name := range callback.header {
+			if lower := strings.ToLower(name); strings.HasPrefix(lower, "sb-") || strings.HasPrefix(lower, "webhook-") {
+				t.Errorf("a callback has %s", name)
+			}
+		}
+		var told message
+		if err := json.Unmarshal([]byte(out.body), &told); err != nil || told.Handle != m.Handle || told.Status != status || !told.IsOutbound {
+			t.Errorf("%s, %v", out.body, err)
+		}
+	}
+}
+
+func TestWebhookRegistration(t *testing.T) {
+	w := newWorld(t, nil)
+	w.newLine(w.newAccount("team_b", 0), "+14155559876")
+	list := func() string {
+		t.Helper()
+		return string(w.ok("GET", "/api/account/webhooks", "").body)
+	}
+	if got := list(); got != `{"status":"OK","webhooks":{}}` {
+		t.Errorf("%s", got)
+	}
+	w.ok("POST", "/api/account/webhooks", `{"webhooks":["https://a.example/","https://a.example/",{"url":"https://b.example/"}]}`)
+	w.ok("POST", "/api/account/webhooks", `{"webhooks":[{"url":"https://a.example/","secret":"s","sendblue_numbers":["`+line+`"]}]}`) // the same, changed
+	w.ok("POST", "/api/account/webhooks", `{"webhooks":["https://a.example/"],"type":"outbound","globalSecret":"g"}`)
+	w.ok("POST", "/api/account/webhooks", `{"webhooks":["https://a.example/"],"type":"call_log"}`)
+	if got := list(); got != `{"status":"OK","webhooks":{"call_log":["https://a.example/"],"globalSecret":"g","outbound":["https://a.example/"],"receive":[{"url":"https://a.example/","secret":"s","sendblue_numbers":["`+line+`"]},"https://b.example/"]}}` {
+		t.Errorf("%s", got)
+	}
+	for body, field := range map[string]string{
+		`{}`: "webhooks", `{"webhooks":[]}`: "webhooks", `{"webhooks":"https://a.example/"}`: "webhooks", `{"webhooks":[7]}`: "webhooks", `{"webhooks":[{}]}`: "webhooks",
+		`{"webhooks":["ftp://a.example/"]}`: "webhooks", `{"webhooks":["https://a.example/"],"type":"typing"}`: "type",
+		`{"webhooks":[{"url":"https://a.example/","secret":"a\nb"}]}`:                     "secret",
+		`{"webhooks":[{"url":"https://a.example/","sendblue_numbers":["+14155559876"]}]}`: "sendblue_numbers",
+	} {
+		w.call("POST", "/api/account/webhooks", w.pair, body).expect(t, http.StatusBadRequest, 4000, "invalid_request", field)
+	}
+	for _, body := range []string{`{}`, `{"webhooks":null}`, `{"webhooks":[]}`, `{"webhooks":{"typing":[]}}`, `{"webhooks":{"receive":["https://a.example/","x"]}}`} {
+		if a := w.call("PUT", "/api/account/webhooks", w.pair, body); a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", body, a.status)
+		}
+	}
+	a := w.ok("PUT", "/api/account/webhooks", `{"webhooks":{"receive":["https://b.example/","https://c.example/"],"outbound":null}}`)
+	if got := string(a.body); !strings.Contains(got, `"message":"Webhooks updated successfully","webhooks":{"receive":["https://b.example/","https://c.example/"]}`) || strings.Count(got, "whsec_") != 1 {
+		t.Errorf("%s", got)
+	}
+	w.call("DELETE", "/api/account/webhooks", w.pair, `{"webhooks":["https://nobody.example/"]}`).expect(t, http.StatusNotFound, 0, "not_found", "")
+	w.ok("DELETE", "/api/account/webhooks", `{"webhooks":["https://b.example/"],"type":"receive"}`)
+	if got := list(); got != `{"status":"OK","webhooks":{"receive":["https://c.example/"]}}` {
+		t.Errorf("%s", got)
+	}
+	// They are none of the other dialect's, nor of another account.
+	other := w.newPair(w.newAccount("team_c", 0), "*")
+	if got := string(w.call("GET", "/api/account/webhooks", other, "").body); got != `{"status":"OK","webhooks":{}}` {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestHangingCallback: a host that does not answer delays no other.
+func TestHangingCallback(t *testing.T) {
+	w := newWorld(t, nil)
+	stop := make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
+	t.Cleanup(hanging.Close)
+	t.Cleanup(func() { close(stop) })
+	url, got := receiver(t)
+	mac := w.connect(w.paired(w.line), "a")
+	for i := range 10 {
+		to := fmt.Sprintf("%s/%d", hanging.URL, i)
+		if i == 9 {
+			to = url + "/well"
+		}
+		w.send(somebody, fmt.Sprintf(`,"status_callback":%q`, to))
+		order := mac.order()
+		mac.report(wire.Report{Kind: wire.Sent, Message: order.Message, Attempt: order.Attempt, GUID: fmt.Sprintf("guid-%d", i), Service: "iMessage"})
+	}
+	if p := next(t, got); p.path != "/well" {
+		t.Errorf("%s", p.path)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.Heartbeat = 50 * time.Millisecond })
+	mac := w.connect(w.paired(w.line), "a")
+	w.call("GET", "/api/v2/events?types=nonsense", w.pair, "").expect(t, http.StatusBadRequest, 4000, "invalid_request", "types")
+	read := func(types, last string) (lines func() string, end func()) {
+		req := w.request("GET", "/api/v2/events"+types, w.pair, "")
+		req.Header.Set("Accept", "text/event-stream")
+		if last != "" {
+			req.Header.Set("Last-Event-ID", last)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		in := bufio.NewScanner(resp.Body)
+		return func() string {
+			for in.Scan() {
+				if in.Text() != "" {
+					return in.Text()
+				}
+			}
+			t.Fatalf("the stream ended: %v", in.Err())
+			return ""
+		}, func() { resp.Body.Close() }
+	}
+	lines, end := read("?types=message.received,message.updated", "")
+	var start string
+	for start == "" {
+		start, _ = strings.CutPrefix(lines(), "id: ")
+		start = strings.TrimPrefix(start, "retry: 2000")
+	}
+	for line := lines(); !strings.HasPrefix(line, ":"); line = lines() { // a sign of life
+	}
+	mac.inbound("Hey")
+	data := func() (e struct {
+		Version    int
+		ID, Type   string
+		OccurredAt string `json:"occurred_at"`
+		Data       struct {
+			MessageID string `json:"message_id"`
+			Status    string
+			Number    string
+			Message   message
+		}
+	}) {
+		t.Helper()
+		for {
+			if text, ok := strings.CutPrefix(lines(), "data: "); ok {
+				if err := json.Unmarshal([]byte(text), &e); err != nil {
+					t.Fatal(err)
+				}
+				return e
+			}
+		}
+	}
+	e := data()
+	if e.Version != 1 || e.Type != "message.received" || !strings.HasPrefix(e.ID, "evt_") || e.Data.Status != "RECEIVED" || e.Data.Number != somebody || e.Data.Message.Content != "Hey" || e.Data.MessageID != e.Data.Message.Handle {
+		t.Errorf("%+v", e)
+	}
+	if _, err := time.Parse("2006-01-02T15:04:05.000Z", e.OccurredAt); err != nil {
+		t.Error(err)
+	}
+	end()
+	// Whoever was cut goes on where he was.
+	lines, _ = read("", start)
+	if again := data(); again.ID != e.ID {
+		t.Errorf("%+v", again)
+	}
+}
