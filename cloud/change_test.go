@@ -23,7 +23,7 @@ func (w *world) byGUID(guid string) store.Message {
 
 func (w *world) details() []string {
 	w.t.Helper()
-	return column(w.t, w.path, "SELECT type || ' ' || detail FROM events WHERE type = 'message.updated' ORDER BY account_id, seq")
+	return w.column("SELECT type || ' ' || detail FROM events WHERE type = 'message.updated' ORDER BY account_id, seq")
 }
 
 func received(guid, text string) wire.Report {
@@ -160,7 +160,7 @@ func TestTapbacks(t *testing.T) {
 	if events := w.events(); !slices.Equal(events, []string{"message.received", "message.tapback", "message.tapback"}) {
 		t.Errorf("%q", events)
 	}
-	if n := column(t, w.path, "SELECT apple_guid || ' ' || origin FROM tapbacks ORDER BY apple_guid"); !slices.Equal(n, []string{"t1 ", "t2 ", "t3 device"}) {
+	if n := w.column("SELECT apple_guid || ' ' || origin FROM tapbacks ORDER BY apple_guid"); !slices.Equal(n, []string{"t1 ", "t2 ", "t3 device"}) {
 		t.Errorf("%q", n)
 	}
 	list, _, err := w.service.Messages(t.Context(), w.who, store.MessageFilter{Limit: 10}, "")

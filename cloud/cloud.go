@@ -58,7 +58,7 @@ type Config struct {
 	IdempotencyLife time.Duration // how long a request is recognised when it comes again: 30 days
 	RepeatWindow    time.Duration // how long one without a key, whose client counts its tries: 10 min
 
-	MediaDir   string        // where files are kept: media, beside the database
+	MediaDir   string        // where files are kept: media, beside the database; to be given where that is on a server
 	MediaLife  time.Duration // how long a file is kept and its address works: 30 days
 	MediaWait  time.Duration // how long message.received waits for the files: 30 s
 	MediaStall time.Duration // how long an upload may bring nothing: 30 s
@@ -89,7 +89,9 @@ func (c *Config) defaults() {
 	c.WriteWait = cmp.Or(c.WriteWait, 10*time.Second)
 	c.RetiredWait = cmp.Or(c.RetiredWait, time.Minute)
 	c.ReleaseWait = cmp.Or(c.ReleaseWait, 15*time.Second)
-	c.MediaDir = cmp.Or(c.MediaDir, filepath.Join(filepath.Dir(c.Store.Path()), "media"))
+	if path := c.Store.Path(); path != "" {
+		c.MediaDir = cmp.Or(c.MediaDir, filepath.Join(filepath.Dir(path), "media"))
+	}
 	c.MediaLife = cmp.Or(c.MediaLife, 30*24*time.Hour)
 	c.MediaWait = cmp.Or(c.MediaWait, 30*time.Second)
 	c.MediaStall = cmp.Or(c.MediaStall, 30*time.Second)

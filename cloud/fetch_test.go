@@ -146,8 +146,6 @@ func TestFileGoesWithItsMessage(t *testing.T) {
 	}
 }
 
-func (w *world) column(query string) []string { w.t.Helper(); return column(w.t, w.path, query) }
-
 // What may pass is tried again, across a restart, until its time is over.
 func TestFetchingGoesOn(t *testing.T) {
 	var tries atomic.Int32

@@ -16,17 +16,18 @@ import (
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 )
 
 // patience is how long a test waits for what must come; nothing waits that long
 // while all is well.
 const patience = 20 * time.Second
 
-// world is one server on a database in a file, with one account and one line.
+// world is one server on a database of its own, with one account and one line.
 type world struct {
 	t       testing.TB
 	cfg     cloud.Config
-	path    string
+	dsn     string
 	logs    *logs
 	store   *store.Store
 	service *cloud.Service
@@ -38,9 +39,9 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
+	w := &world{t: t, dsn: storetest.New(t), logs: &logs{out: t.Output()}}
 	w.cfg = cloud.Config{
-		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond, RetiredWait: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond, RetiredWait: 20 * time.Millisecond, MediaDir: filepath.Join(t.TempDir(), "media"),
 		Dialects: map[string]cloud.Dialect{store.TextingBlue: plainDialect()},
 	}
 	if change != nil {
@@ -65,7 +66,7 @@ func plainDialect() cloud.Dialect {
 // start begins a server process on the database.
 func (w *world) start() {
 	w.t.Helper()
-	s, err := store.Open(context.Background(), w.path)
+	s, err := store.Serve(context.Background(), w.dsn)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func (w *world) start() {
 // checkTimelines fails where a message's timeline does not end with its status.
 func (w *world) checkTimelines() {
 	w.t.Helper()
-	bad := column(w.t, w.path, `SELECT id || ' ' || status FROM messages AS m WHERE status <> COALESCE((SELECT status FROM message_steps AS s
+	bad := w.column(`SELECT id || ' ' || status FROM messages AS m WHERE status <> COALESCE((SELECT status FROM message_steps AS s
 		WHERE s.account_id = m.account_id AND s.message_id = m.id ORDER BY n DESC LIMIT 1), '')`)
 	if len(bad) > 0 {
 		w.t.Errorf("steps are missing of %v", bad)
@@ -105,7 +106,7 @@ func (w *world) checkTimelines() {
 // or where the counts of the classes are not those of the table.
 func (w *world) checkClasses() {
 	w.t.Helper()
-	bad := column(w.t, w.path, `SELECT m.id || ' ' || m.status || ' is in ' || m.class FROM messages AS m JOIN lines AS l ON l.id = m.line_id
+	bad := w.column(`SELECT m.id || ' ' || m.status || ' is in ' || m.class FROM messages AS m JOIN lines AS l ON l.id = m.line_id
 		WHERE ABS(m.class) <> l.ordinal * 256
 			+ CASE m.direction WHEN 'outbound' THEN 128 ELSE 0 END
 			+ CASE WHEN (m.direction = 'outbound' AND m.chat_guid <> '' AND m.peer = m.chat_guid) OR (m.direction = 'inbound' AND m.peer <> m.from_addr) THEN 64 ELSE 0 END
@@ -117,7 +118,7 @@ func (w *world) checkClasses() {
 			OR m.party <> CASE m.direction WHEN 'outbound' THEN m.to_addr ELSE m.from_addr END
 			OR m.dated_at <> CASE m.sent_at WHEN 0 THEN m.created_at ELSE m.sent_at END
 		UNION ALL SELECT 'class ' || class || ' counts ' || SUM(n) || ' too few' FROM (SELECT class, 1 AS n FROM messages WHERE class > 0
-			UNION ALL SELECT class, -n FROM message_totals) GROUP BY class HAVING SUM(n) <> 0`)
+			UNION ALL SELECT class, -n FROM message_totals) AS counted GROUP BY class HAVING SUM(n) <> 0`)
 	if len(bad) > 0 {
 		w.t.Errorf("the classes are wrong: %v", bad)
 	}

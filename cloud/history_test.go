@@ -102,7 +102,7 @@ func TestHistory(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", got, want[i])
 		}
 	}
-	if told := column(t, w.path, "SELECT type FROM events UNION ALL SELECT event_type FROM deliveries"); len(told) != 0 {
+	if told := w.column("SELECT type FROM events UNION ALL SELECT event_type FROM deliveries"); len(told) != 0 {
 		t.Errorf("told of %q", told)
 	}
 

@@ -3,7 +3,6 @@ package cloud_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -136,7 +135,7 @@ func (w *world) visit(address string, header ...string) (*http.Response, []byte)
 	return resp, data
 }
 
-func (w *world) folder() string { return filepath.Join(filepath.Dir(w.path), "media") }
+func (w *world) folder() string { return w.cfg.MediaDir }
 
 // A message with files is told once they are there; what comes later is an update.
 func TestMessageWaitsForItsFiles(t *testing.T) {
@@ -221,19 +220,6 @@ func TestNothingIsToldBeforeTheMessage(t *testing.T) {
 	}
 	if got := w.events(); !slices.Equal(got, []string{"message.received", "message.updated", "message.updated"}) {
 		t.Errorf("%v", got)
-	}
-}
-
-// sql changes the database beside the server.
-func (w *world) sql(query string) {
-	w.t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+w.path+"?_busy_timeout=10000")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(query); err != nil {
-		w.t.Fatal(err)
 	}
 }
 
@@ -448,7 +434,7 @@ func TestFileExpires(t *testing.T) {
 		t.Fatal(status)
 	}
 	address := w.inbox().MediaURL
-	expires, err := strconv.ParseInt(column(t, w.path, "SELECT expires_at FROM media")[0], 10, 64)
+	expires, err := strconv.ParseInt(w.column("SELECT expires_at FROM media")[0], 10, 64)
 	if life := time.UnixMilli(expires).Sub(before); err != nil || life < 30*24*time.Hour || life > 30*24*time.Hour+time.Minute {
 		t.Errorf("it lives %s, %v", life, err)
 	}

@@ -75,7 +75,7 @@ func TestRepeatedReportsChangeNothing(t *testing.T) {
 // events lists the types of all events of messages, as a pull feed would.
 func (w *world) events() []string {
 	w.t.Helper()
-	return column(w.t, w.path, "SELECT type FROM events WHERE type LIKE 'message.%' ORDER BY account_id, seq")
+	return w.column("SELECT type FROM events WHERE type LIKE 'message.%' ORDER BY account_id, seq")
 }
 
 // Random news of several attempts and installs, true and false: commands and claims

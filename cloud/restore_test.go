@@ -1,10 +1,10 @@
 package cloud_test
 
 import (
-	"os"
 	"slices"
 	"testing"
 
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -95,8 +95,9 @@ func TestRestoredDatabase(t *testing.T) {
 	eventually(t, "the Mac is away", func() bool { return !w.relay(w.line).Connected })
 	unassigned := w.send("+14155550003")
 
-	copied := w.path + ".copy"
-	w.sql("VACUUM INTO '" + copied + "'")
+	w.stop()
+	restore := storetest.Copy(t, w.dsn)
+	w.start()
 
 	// Life goes on.
 	m = w.connect(secret, hello("ins_a", int64(len(j.reports))))
@@ -115,12 +116,7 @@ func TestRestoredDatabase(t *testing.T) {
 	m.leave()
 
 	w.stop()
-	for _, ending := range []string{"-wal", "-shm"} {
-		_ = os.Remove(w.path + ending)
-	}
-	if err := os.Rename(copied, w.path); err != nil {
-		t.Fatal(err)
-	}
+	restore()
 	w.start()
 
 	for range 2 { // the second time nothing is left to be said

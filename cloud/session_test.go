@@ -306,7 +306,7 @@ func TestRevokedElsewhereGetsNothing(t *testing.T) {
 	secret := w.paired(w.line)
 	m := w.connect(secret, hello("ins_a", 0))
 	m.idle()
-	beside, err := store.Open(t.Context(), w.path)
+	beside, err := store.Open(t.Context(), w.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +454,7 @@ func TestUnknownWaitsForItsDay(t *testing.T) {
 	m.report(wire.Report{Kind: wire.Unknown, Message: fresh, Attempt: 1})
 	m.report(wire.Report{Kind: wire.Unknown, Message: old, Attempt: 1})
 	yesterday := time.Now().Add(-25 * time.Hour).UnixMilli()
-	column(t, w.path, fmt.Sprintf("UPDATE messages SET updated_at = %d WHERE id = '%s' RETURNING id", yesterday, old))
+	w.column(fmt.Sprintf("UPDATE messages SET updated_at = %d WHERE id = '%s' RETURNING id", yesterday, old))
 	eventually(t, "the old one is given up", func() bool { return w.message(old).Status == wire.StatusFailed })
 	if got := w.message(fresh); got.Status != wire.StatusUnknown {
 		t.Errorf("%+v", got)

@@ -3,10 +3,10 @@ package cloud
 import (
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -14,7 +14,7 @@ import (
 // given nothing: its socket may be dead, and nobody would repeat the order.
 func TestSupersededSessionIsGivenNothing(t *testing.T) {
 	ctx := t.Context()
-	db, err := store.Open(ctx, filepath.Join(t.TempDir(), "cloud.db"))
+	db, err := store.Open(ctx, storetest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}

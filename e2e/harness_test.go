@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -189,6 +190,7 @@ const line = "+14155559876"
 type world struct {
 	t       testing.TB
 	dir     string
+	dsn     string // of the database, "" for a file in dir
 	address string
 	key     string
 	account string
@@ -199,9 +201,11 @@ type world struct {
 
 // newWorld makes an account and a line and pairs a relay, by the commands of the
 // README. speed is the simulated Messages'.
-func newWorld(t testing.TB, speed float64) *world {
+func newWorld(t testing.TB, speed float64) *world { return newWorldOn(t, speed, "") }
+
+func newWorldOn(t testing.TB, speed float64, dsn string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), address: freeAddress(t)}
+	w := &world{t: t, dir: t.TempDir(), dsn: dsn, address: freeAddress(t)}
 	w.startCloud()
 	made := decode[struct {
 		AccountID   string `json:"account_id"`
@@ -226,13 +230,13 @@ func newWorld(t testing.TB, speed float64) *world {
 	return w
 }
 
-func (w *world) database() string { return filepath.Join(w.dir, "cloud.db") }
+func (w *world) database() string { return cmp.Or(w.dsn, filepath.Join(w.dir, "cloud.db")) }
 func (w *world) state() string    { return filepath.Join(w.dir, "relay") }
 func (w *world) url() string      { return "http://" + w.address }
 
 func (w *world) startCloud() {
 	w.t.Helper()
-	w.cloud = start(w.t, bluecloud, "serve", "--database", w.database(), "--listen", w.address, "--webhook-allow", "127.0.0.0/8")
+	w.cloud = start(w.t, bluecloud, "serve", "--database", w.database(), "--data", w.dir, "--listen", w.address, "--webhook-allow", "127.0.0.0/8")
 	w.cloud.out.await(w.t, "ready\n", 20*time.Second)
 }
 

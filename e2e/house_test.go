@@ -15,24 +15,25 @@ import (
 // arrow that is not here is a mistake, or a change of the architecture that has to
 // be made here and in docs/architecture.md first.
 var house = map[string][]string{
-	"wire":              {},
-	"chatdb":            {},
-	"fault":             {},
-	"applescript":       {"fault"},
-	"launchd":           {},
-	"simulator":         {},
-	"cli":               {},
-	"relay":             {"wire", "chatdb", "applescript", "fault"},
-	"cloud/store":       {"wire"},
-	"cloud":             {"cloud/store", "wire", "fault"},
-	"cloud/textingblue": {"cloud", "cloud/store", "wire"},
-	"cloud/sendblue":    {"cloud", "cloud/store", "wire"},
-	"cloud/console":     {"cloud", "cloud/store"},
-	"cmd/bluerelay":     {"cli", "fault", "relay", "chatdb", "applescript", "launchd"},
-	"cmd/bluecloud":     {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
-	"contract":          {}, // for tests only
-	"torture":           {"cli", "simulator"},
-	"e2e":               {},
+	"wire":                  {},
+	"chatdb":                {},
+	"fault":                 {},
+	"applescript":           {"fault"},
+	"launchd":               {},
+	"simulator":             {},
+	"cli":                   {},
+	"relay":                 {"wire", "chatdb", "applescript", "fault"},
+	"cloud/store":           {"wire"},
+	"cloud/store/storetest": {},
+	"cloud":                 {"cloud/store", "wire", "fault"},
+	"cloud/textingblue":     {"cloud", "cloud/store", "wire"},
+	"cloud/sendblue":        {"cloud", "cloud/store", "wire"},
+	"cloud/console":         {"cloud", "cloud/store"},
+	"cmd/bluerelay":         {"cli", "fault", "relay", "chatdb", "applescript", "launchd"},
+	"cmd/bluecloud":         {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
+	"contract":              {}, // for tests only
+	"torture":               {"cli", "simulator"},
+	"e2e":                   {},
 }
 
 // apart are folders that are modules or programs of their own.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sees to it that the programs which the tests start beside Go are there: Node and Python with
 # requests run the examples of the API pages, curl their curl lines, npm fetches the compiler
-# of the macOS build, gcc compiles SQLite, strace records what goes to the disk.
+# of the macOS build, gcc compiles SQLite, strace records what goes to the disk, PostgreSQL's
+# server is started by the tests of what is stored, which run on both databases.
 #
 # On Debian it installs what is missing, with sudo where it is not root. On other systems it
 # names what to install and exits 1. It does nothing, silently, where all is there.
@@ -19,6 +20,14 @@ has_requests() {
   return 1
 }
 
+# has_postgres looks where the tests look: beside the path on Debian and with Homebrew.
+has_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
+    compgen -G '/opt/homebrew/opt/postgresql*/bin/initdb' >/dev/null ||
+    compgen -G '/usr/local/opt/postgresql*/bin/initdb' >/dev/null ||
+    command -v initdb >/dev/null
+}
+
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("${@:2}"); }
 need make make
@@ -30,6 +39,7 @@ need node nodejs
 # Only the cross build asks for npm, and a Mac builds for itself.
 [[ $(uname -s) == Darwin || -n ${ZIG:-} ]] || need npm npm
 has_requests || missing+=(python3-requests)
+has_postgres || missing+=(postgresql)
 
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
@@ -37,6 +47,7 @@ if [[ $(uname -s) == Darwin ]]; then
   die "missing: ${missing[*]}
   xcode-select --install              make, gcc, curl, python3
   brew install node                   nodejs
+  brew install postgresql@17          postgresql
   python3 -m pip install requests     python3-requests (another Python: set PYTHON)"
 fi
 command -v apt-get >/dev/null ||

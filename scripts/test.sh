@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(tools format scripts vet fix lint checkers darwin fuzz torture tests)
+all=(tools format scripts vet fix lint checkers darwin fuzz torture postgres tests)
 steps=("$@")
 [[ $# -gt 0 ]] || steps=("${all[@]}")
 
@@ -65,6 +65,10 @@ step_torture() {
   go run ./torture -seed "${TORTURE_SEED:-1}" -duration 60s -round 30s &&
     go run ./torture -seed "${TORTURE_SEED:-1}" -broken killed-repeated,journal-forgets,success-believed
 }
+
+# The packages that keep something in the database once more, on a PostgreSQL server that
+# each starts for itself. The tests step runs them on SQLite.
+step_postgres() { TEST_ENGINE=postgres go test -race -shuffle=on -timeout 10m ./cloud/...; }
 
 step_tests() { go test -race -shuffle=on -timeout 10m ./...; }
 

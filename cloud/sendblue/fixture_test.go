@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,8 +20,11 @@ import (
 	"bluerelay/cloud"
 	"bluerelay/cloud/sendblue"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/cloud/textingblue"
 )
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m, store.Open)) }
 
 // patience is how long a test waits for what must come; nothing waits that long
 // while all is well.
@@ -37,7 +41,7 @@ const (
 type world struct {
 	t       testing.TB
 	cfg     cloud.Config
-	path    string
+	dsn     string
 	logs    *logs
 	store   *store.Store
 	service *cloud.Service
@@ -53,9 +57,9 @@ type pair struct{ id, secret string }
 
 func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
+	w := &world{t: t, dsn: storetest.New(t), logs: &logs{out: t.Output()}}
 	w.cfg = cloud.Config{
-		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond, MediaDir: filepath.Join(t.TempDir(), "media"),
 		Dialects:     map[string]cloud.Dialect{store.Sendblue: sendblue.Dialect(), store.TextingBlue: textingblue.Dialect()},
 		WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 	}
@@ -73,7 +77,7 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 // start begins a server process on the database.
 func (w *world) start() {
 	w.t.Helper()
-	s, err := store.Open(context.Background(), w.path)
+	s, err := store.Serve(context.Background(), w.dsn)
 	if err != nil {
 		w.t.Fatal(err)
 	}

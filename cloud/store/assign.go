@@ -65,7 +65,7 @@ func (tx *Tx) candidates(lineID string, room Room, now int64) ([]candidate, erro
 	return collect(tx.ctx, tx.reader, func(r scanner) (c candidate, err error) {
 		err = r.Scan(&c.id, &c.opens)
 		return c, err
-	}, `SELECT id, CASE WHEN $4 < 0 THEN 0 ELSE `+opens+` END FROM messages AS m
+	}, `SELECT id, CAST($4 AS BIGINT) >= 0 AND `+opens+` FROM messages AS m
 		WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL AND awaits_media = 0 AND (expires_at = 0 OR expires_at > $2)
 		AND NOT EXISTS (SELECT 1 FROM messages AS h WHERE h.line_id = m.line_id AND h.peer = m.peer AND h.status IN ('queued', 'accepted', 'sending') AND h.seq < m.seq)
 		AND ($4 <> 0 OR NOT `+opens+`)
@@ -73,7 +73,7 @@ func (tx *Tx) candidates(lineID string, room Room, now int64) ([]candidate, erro
 }
 
 func (tx *Tx) assign(c candidate, installID string, now int64) (Message, error) {
-	m, err := scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2, opened_at = CASE WHEN $3 = 1 THEN $2 ELSE opened_at END WHERE id = $4 RETURNING "+messageColumns,
+	m, err := scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2, opened_at = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $2 ELSE opened_at END WHERE id = $4 RETURNING "+messageColumns,
 		installID, now, flag(c.opens), c.id))
 	if err != nil {
 		return m, err

@@ -56,8 +56,8 @@ type Change struct {
 func (tx *Tx) Change(c Change) (Message, bool, error) {
 	list, err := collect(tx.ctx, tx.reader, scanMessage, `UPDATE messages SET content = CASE WHEN $11 <> '' THEN $11 ELSE COALESCE($1, content) END, updated_at = $2,
 		revision = CASE WHEN $3 > revision THEN $3 ELSE revision END, edits = CASE WHEN $4 = '' THEN edits ELSE $4 END,
-		edited_at = CASE WHEN $5 = 0 THEN edited_at ELSE $5 END,
-		unsent = CASE WHEN $6 > unsent THEN $6 ELSE unsent END, unsent_at = CASE WHEN $7 = 0 THEN unsent_at ELSE $7 END,
+		edited_at = CASE WHEN CAST($5 AS BIGINT) = 0 THEN edited_at ELSE $5 END,
+		unsent = CASE WHEN $6 > unsent THEN $6 ELSE unsent END, unsent_at = CASE WHEN CAST($7 AS BIGINT) = 0 THEN unsent_at ELSE $7 END,
 		peer = CASE WHEN $8 = '' THEN peer ELSE $8 END, chat_guid = CASE WHEN $9 = '' THEN chat_guid ELSE $9 END
 		WHERE id = $10 AND ($3 > revision OR $6 > unsent OR ($9 <> '' AND chat_guid = '') OR ($11 <> '' AND content = '')) RETURNING `+messageColumns,
 		nullText(c.Text), c.Now, c.Revision, encodeEdits(c.Edits), c.EditedAt, c.Unsent, c.UnsentAt, c.Peer, c.ChatGUID, c.ID, c.Late)

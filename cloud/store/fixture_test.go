@@ -3,15 +3,13 @@ package store_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"testing"
 
-	_ "github.com/mattn/go-sqlite3"
-
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -20,17 +18,17 @@ import (
 const childDatabase = "STORE_TEST_DATABASE"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childDatabase); path != "" {
-		os.Exit(writeUntilKilled(path))
+	if dsn := os.Getenv(childDatabase); dsn != "" {
+		os.Exit(writeUntilKilled(dsn))
 	}
-	os.Exit(m.Run())
+	os.Exit(storetest.Main(m, store.Open))
 }
 
 // writeUntilKilled writes from several goroutines and prints the id of each message
 // whose Write has returned nil.
-func writeUntilKilled(path string) int {
+func writeUntilKilled(dsn string) int {
 	ctx := context.Background()
-	s, err := store.Open(ctx, path)
+	s, err := store.Serve(ctx, dsn)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -63,23 +61,23 @@ const (
 	lineID    = "num_a"
 )
 
-// open opens a new database with one account and one line, and returns its path.
+// open opens a new database with one account and one line, and returns its name.
 func open(t testing.TB) (*store.Store, string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	s := openAt(t, path)
+	dsn := storetest.New(t)
+	s := openAt(t, dsn)
 	write(t, s, func(tx *store.Tx) error {
 		if err := tx.CreateAccount(store.Account{ID: accountID, Name: "A", Plan: "self_hosted", CreatedAt: 1}); err != nil {
 			return err
 		}
 		return tx.CreateLine(store.Line{ID: lineID, AccountID: accountID, PhoneNumber: "+14155559876", Status: store.LineActive, Verified: true, CreatedAt: 1})
 	})
-	return s, path
+	return s, dsn
 }
 
-func openAt(t testing.TB, path string) *store.Store {
+func openAt(t testing.TB, dsn string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), path)
+	s, err := store.Open(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,34 +100,16 @@ func message(id string) store.Message {
 	}
 }
 
-// raw opens the file beside the store, as an operator with the sqlite3 program
-// would.
-func raw(t testing.TB, path string) *sql.DB {
+// sound fails unless SQLite finds a file in order. PostgreSQL looks after itself.
+func sound(t testing.TB, dsn string) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+path+"?_busy_timeout=10000")
-	if err != nil {
-		t.Fatal(err)
+	if storetest.OnPostgres() {
+		return
 	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
-// sound fails unless SQLite finds the file in order.
-func sound(t testing.TB, db *sql.DB) {
-	t.Helper()
-	var verdict string
-	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-		t.Errorf("integrity_check says %q, %v", verdict, err)
+	if verdict := storetest.Rows(t, dsn, "PRAGMA integrity_check"); !slices.Equal(verdict, []string{"ok"}) {
+		t.Errorf("integrity_check says %q", verdict)
 	}
-	rows, err := db.QueryContext(t.Context(), "PRAGMA foreign_key_check")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	if rows.Next() {
-		t.Error("a foreign key leads nowhere")
-	}
-	if err := rows.Err(); err != nil {
-		t.Error(err)
+	if astray := storetest.Rows(t, dsn, "PRAGMA foreign_key_check"); len(astray) > 0 {
+		t.Errorf("foreign keys lead nowhere: %q", astray)
 	}
 }

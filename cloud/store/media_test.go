@@ -2,17 +2,18 @@ package store
 
 import (
 	"errors"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+
+	"bluerelay/cloud/store/storetest"
 )
 
 // The files of a message come in order, and its addresses are those that are stored.
 func TestMedia(t *testing.T) {
 	ctx := t.Context()
-	s, err := Open(ctx, filepath.Join(t.TempDir(), "cloud.db"))
+	s, err := Open(ctx, storetest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}

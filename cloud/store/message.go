@@ -123,7 +123,7 @@ func (tx *Tx) CreateMessage(m *Message) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, 0, $15, $16, $17, $18, 0, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)`,
 		m.ID, m.AccountID, m.LineID, m.Seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.MediaURL, m.Service, m.ChatGUID,
 		null(m.AppleGUID), m.ErrorCode, m.ErrorNumber, m.ErrorMessage, m.CreatedAt, m.SentAt, m.DeliveredAt, m.ReadAt, m.UpdatedAt,
-		m.Origin, m.ReplyTo, m.Junk, m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt, m.ExpiresAt, m.ResendOf, m.Requested, flag(m.AwaitsMedia), m.party(), m.DatedAt, m.Class)
+		m.Origin, m.ReplyTo, flag(m.Junk), m.Revision, m.Unsent, m.Edits, m.EditedAt, m.UnsentAt, m.ExpiresAt, m.ResendOf, m.Requested, flag(m.AwaitsMedia), m.party(), m.DatedAt, m.Class)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -25,7 +27,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	install := store.Install{ID: "ins_b", RelayID: relay.ID, LastSeq: 8, CreatedAt: 9}
 	hook := store.Webhook{ID: "wh_b", AccountID: account.ID, Dialect: "dialect", URL: "url", Events: []string{"e", "f"}, PhoneNumber: "number", Secret: "secret", Active: true, CreatedAt: 10,
 		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29, RetryPreset: "preset", Exhausted: 33, Kind: "kind", Numbers: []string{"n1", "n2"}, GivenSecret: "given"}
-	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body\x00<\u2028", State: store.DeliveryPending,
+	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body<\u2028\U0001F600", State: store.DeliveryPending,
 		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14, Excerpt: "excerpt", Kind: "kind"}
 	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: store.Inbound, Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",
 		MediaURL: "media", Service: "service", ChatGUID: "chat", AppleGUID: "guid", CreatedAt: 15, SentAt: 16,
@@ -214,8 +216,9 @@ func TestSetupTokenIsUsedUpOnce(t *testing.T) {
 func TestOpenNamesWhatItCannotOpen(t *testing.T) {
 	dir := t.TempDir()
 	for dsn, says := range map[string]string{
-		"": "no database is named", "postgres://u:secret@h/db": "SQLite only", "postgresql://h": "SQLite only",
-		"mysql://u:secret@h": "no database this program knows", "sqlite://": "no database",
+		"": "no database is named", "postgres://": "no database", "postgres://u:secret%zz@h/db": "%XX", "postgres://u:secret@h:port/db": "%XX", "postgres://u@h/db?password=secret&sslmode=none": "cannot be read",
+		"postgresql://u:secret@127.0.0.1:1/db": "cannot be written now",
+		"mysql://u:secret@h":                   "no database this program knows", "sqlite://": "no database",
 	} {
 		_, err := store.Open(t.Context(), dsn)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
@@ -246,51 +249,45 @@ func TestOpenNamesWhatItCannotOpen(t *testing.T) {
 // Opening a database that exists changes nothing of it, and its settings promise
 // that a commit is on disk.
 func TestOpenAgain(t *testing.T) {
-	s, path := open(t)
+	s, dsn := open(t)
 	m := message("msg_1")
 	write(t, s, func(tx *store.Tx) error { return tx.CreateMessage(&m) })
 	for range 2 {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s = openAt(t, path)
+		s = openAt(t, dsn)
 	}
 	same(t, m)(s.Message(t.Context(), accountID, m.ID))
-	db := raw(t, path)
-	var mode string
-	var versions, migrations int
-	if err := db.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
-		t.Errorf("%s, %v", mode, err)
+	mode := "PRAGMA journal_mode"
+	want := "wal"
+	if storetest.OnPostgres() {
+		mode, want = "SHOW synchronous_commit", "on"
 	}
-	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM goose_db_version WHERE version_id > 0").Scan(&versions); err != nil {
-		t.Error(err)
+	if got := storetest.Rows(t, dsn, mode); !slices.Equal(got, []string{want}) {
+		t.Errorf("%s: %v", mode, got)
 	}
 	files, err := filepath.Glob("migrations/*.sql")
-	if migrations = len(files); err != nil || versions != migrations {
-		t.Errorf("%d migrations were applied, there are %d, %v", versions, migrations, err)
+	versions := storetest.Rows(t, dsn, "SELECT version_id FROM goose_db_version WHERE version_id > 0")
+	if err != nil || len(versions) != len(files) {
+		t.Errorf("migrations %v were applied, there are %d, %v", versions, len(files), err)
 	}
-	sound(t, db)
+	sound(t, dsn)
 }
 
 // A database of an earlier version, here one without any table of ours, is brought
 // up to date and keeps what it has.
 func TestMigrateKeepsWhatIsThere(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	db := raw(t, path)
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE of_somebody (v TEXT); INSERT INTO of_somebody VALUES ('x')"); err != nil {
-		t.Fatal(err)
-	}
-	openAt(t, path)
-	var v string
-	if err := db.QueryRowContext(t.Context(), "SELECT v FROM of_somebody").Scan(&v); err != nil || v != "x" {
-		t.Errorf("%q, %v", v, err)
+	dsn := storetest.Empty(t)
+	storetest.Exec(t, dsn, "CREATE TABLE of_somebody (v TEXT); INSERT INTO of_somebody VALUES ('x')")
+	openAt(t, dsn)
+	if v := storetest.Rows(t, dsn, "SELECT v FROM of_somebody"); !slices.Equal(v, []string{"x"}) {
+		t.Errorf("%q", v)
 	}
 	// A newer program's database is not touched by an older one's statements.
-	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)"); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := store.Open(t.Context(), path); err == nil {
+	storetest.Exec(t, dsn, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1 = 1)")
+	if s, err := store.Open(t.Context(), dsn); err == nil {
 		_ = s.Close()
 	}
-	sound(t, db)
+	sound(t, dsn)
 }

@@ -1,5 +1,6 @@
 // Package store is the only place with SQL of the cloud: accounts, keys, lines,
-// relays, messages, events, webhooks and their deliveries.
+// relays, messages, events, webhooks and their deliveries. It keeps them in SQLite or in
+// PostgreSQL; engine.go has the few statements in which the two differ.
 //
 // It refuses to have opinions: it checks no permission, renders nothing, knows no
 // public API. What must be true together is composed by the caller inside one
@@ -21,14 +22,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations/*.sql
@@ -44,51 +45,93 @@ var ErrExists = errors.New("exists already")
 // same call may succeed later.
 var ErrNoSpace = errors.New("the database cannot be written now")
 
+// ErrServed says that another process serves the database.
+var ErrServed = errors.New("another bluecloud serves this database: stop it first, or give this one a database of its own")
+
 // Store is an open database.
 type Store struct {
 	reader
-	path   string
-	db     *sql.DB // readers
-	writer *writer
+	engine   *engine
+	path     string // "" on a server
+	name     string
+	careless bool     // a server that does not wait for its disk
+	lock     *os.File // of the process that serves a file, else nil
+	db, wdb  *sql.DB  // for reading, and for the one writer
+	writer   *writer
 }
 
 // readers is how many reads run at once.
 const readers = 8
 
-// Open opens the database that dsn names, a path or sqlite://PATH, creates it if it
-// is missing, and brings its schema up to date. Close it when done.
-func Open(ctx context.Context, dsn string) (*Store, error) {
-	path, err := sqlitePath(dsn)
+// Open opens the database that dsn names, a path, sqlite://PATH or postgres://…, and
+// brings its schema up to date. A file that is missing is made; a database of a server
+// must be there. Close it when done.
+//
+// What is opened so may be changed while another process serves it.
+func Open(ctx context.Context, dsn string) (*Store, error) { return open(ctx, dsn, false) }
+
+// Serve opens a database as Open does for the one process that serves it, or returns
+// ErrServed. No other can serve it before Close or the end of the process.
+func Serve(ctx context.Context, dsn string) (*Store, error) { return open(ctx, dsn, true) }
+
+func open(ctx context.Context, dsn string, serve bool) (*Store, error) {
+	path, err := parse(dsn)
 	if err != nil {
 		return nil, err
 	}
-	if err := create(path); err != nil {
+	var s *Store
+	if path != "" {
+		s, err = openFile(path, serve)
+	} else {
+		s, err = openPostgres(ctx, dsn, serve)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	wdb := openSQLite(path, "_txlock=immediate")
-	wdb.SetMaxOpenConns(1)
-	if err := migrate(ctx, wdb); err != nil {
-		wdb.Close()
-		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	s.wdb.SetMaxOpenConns(1)
+	s.db.SetMaxOpenConns(readers)
+	s.db.SetMaxIdleConns(readers)
+	s.reader = reader{newStatements(s.db, s.engine)}
+	if err := s.begin(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", s.name, err), s.db.Close(), s.wdb.Close(), s.unlock())
 	}
-	w, err := newWriter(ctx, wdb)
-	if err != nil {
-		wdb.Close()
-		return nil, fmt.Errorf("open the database %s: %w", path, err)
-	}
-	rdb := openSQLite(path, "_query_only=1")
-	rdb.SetMaxOpenConns(readers)
-	rdb.SetMaxIdleConns(readers)
-	return &Store{reader: reader{newStatements(rdb)}, path: path, db: rdb, writer: w}, nil
+	return s, nil
 }
 
-// Path is the file of the database.
+// begin makes the database ready for use.
+func (s *Store) begin(ctx context.Context) error {
+	if err := s.wdb.PingContext(ctx); err != nil { // as the one that serves, before anything is changed
+		return err
+	}
+	if err := migrate(ctx, s.wdb, s.engine); err != nil {
+		return err
+	}
+	var err error
+	s.writer, err = newWriter(ctx, s.wdb, s.engine)
+	return err
+}
+
+// Path is the file of the database, "" where it has none.
 func (s *Store) Path() string { return s.path }
+
+// Name is what the database is called where anybody may read it, with its place.
+func (s *Store) Name() string { return s.name }
+
+// Careless tells whether the database's server does not wait for its disk, so that a
+// power cut would take what Write has confirmed.
+func (s *Store) Careless() bool { return s.careless }
 
 // Close waits for writes in hand and closes the database. No other method may be
 // called after it.
 func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.stmts.close(), s.db.Close())
+	return errors.Join(s.writer.close(), s.stmts.close(), s.db.Close(), s.unlock())
+}
+
+func (s *Store) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
 }
 
 // Ping tells whether the database can be read and, by an empty transaction, written.
@@ -100,60 +143,43 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.Write(ctx, func(*Tx) error { return nil })
 }
 
-// sqlitePath reads the data source name. PostgreSQL is named here so that nobody
-// gets a file called "postgres:".
-func sqlitePath(dsn string) (string, error) {
+// OnServer tells whether a data source name is that of a database server, so that
+// there is no folder to which files of messages belong by themselves.
+func OnServer(dsn string) bool {
+	path, err := parse(dsn)
+	return err == nil && path == ""
+}
+
+// parse reads a data source name. It returns the path of a file, or "" for PostgreSQL.
+func parse(dsn string) (path string, err error) {
 	scheme, rest, found := strings.Cut(dsn, "://")
 	switch {
 	case dsn == "":
-		return "", errors.New("no database is named: give a path, or sqlite://PATH")
+		return "", errors.New("no database is named: give a path, sqlite://PATH or postgres://…")
 	case !found:
 		return dsn, nil
 	case scheme == "sqlite" && rest != "":
 		return rest, nil
-	case scheme == "postgres" || scheme == "postgresql":
-		return "", errors.New("this version keeps its data in SQLite only: give a path, or sqlite://PATH")
+	case (scheme == "postgres" || scheme == "postgresql") && rest != "":
+		return "", nil
 	}
-	return "", fmt.Errorf("%q is no database this program knows: give a path, or sqlite://PATH", scheme+"://…")
+	return "", fmt.Errorf("%q is no database this program knows: give a path, sqlite://PATH or postgres://…", scheme+"://…")
 }
 
-// create makes the file, for its owner only, before SQLite would make it for all.
-func create(path string) error {
-	if err := MakeDir(filepath.Dir(path)); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// openSQLite opens a pool. Every commit waits for the disk; macOS needs the
-// full-fsync pragmas for that, which do nothing elsewhere.
-func openSQLite(path, more string) *sql.DB {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=1&" + more
-	return sql.OpenDB(connector{dsn, &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
-		_, err := c.Exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1", nil)
-		return err
-	}}})
-}
-
-type connector struct {
-	dsn    string
-	driver *sqlite3.SQLiteDriver
-}
-
-func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
-func (c connector) Driver() driver.Driver                        { return c.driver }
-
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, e *engine) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithLogger(goose.NopLogger()))
+	options := []goose.ProviderOption{goose.WithLogger(goose.NopLogger())}
+	if e.server { // a file is locked by each migration's own transaction
+		alone, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+		if err != nil {
+			return err
+		}
+		options = append(options, goose.WithSessionLocker(alone))
+	}
+	p, err := goose.NewProvider(e.dialect, db, dir, options...)
 	if err != nil {
 		return err
 	}
@@ -169,7 +195,10 @@ func Hopeless(err error) bool {
 	if e, ok := errors.AsType[sqlite3.Error](err); ok {
 		return slices.Contains([]sqlite3.ErrNo{sqlite3.ErrConstraint, sqlite3.ErrMismatch, sqlite3.ErrTooBig, sqlite3.ErrRange}, e.Code)
 	}
-	for _, passing := range []error{ErrNoSpace, errClosed, context.Canceled, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, driver.ErrBadConn} {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return hopelessPostgres(e)
+	}
+	for _, passing := range []error{ErrNoSpace, errClosed, errUnsettled, context.Canceled, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, driver.ErrBadConn} {
 		if errors.Is(err, passing) {
 			return false
 		}
@@ -179,16 +208,25 @@ func Hopeless(err error) bool {
 
 // explain turns the engine's errors into the package's.
 func explain(err error) error {
+	if err == nil || errors.Is(err, ErrNoSpace) || errors.Is(err, context.Canceled) {
+		return err
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
+	var taken, later bool
 	if e, ok := errors.AsType[sqlite3.Error](err); ok {
-		switch {
-		case e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey:
-			return fmt.Errorf("%w: %w", ErrExists, err)
-		case e.Code == sqlite3.ErrFull || e.Code == sqlite3.ErrIoErr || e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrReadonly || e.Code == sqlite3.ErrCantOpen:
-			return fmt.Errorf("%w: %w", ErrNoSpace, err)
-		}
+		taken, later = meaningSQLite(e)
+	} else if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		taken, later = meaningPostgres(e)
+	} else {
+		later = lost(err)
+	}
+	switch {
+	case taken:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	case later:
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ type Tapback struct {
 func (tx *Tx) CreateTapback(t Tapback) error {
 	_, err := tx.stmts.exec(tx.ctx, `INSERT INTO tapbacks (id, account_id, line_id, apple_guid, target_guid, message_id, part, from_addr, origin, kind, emoji, removed, made_at, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		t.ID, t.AccountID, t.LineID, t.AppleGUID, t.TargetGUID, t.MessageID, t.Part, t.From, t.Origin, t.Kind, t.Emoji, t.Removed, t.MadeAt, t.CreatedAt)
+		t.ID, t.AccountID, t.LineID, t.AppleGUID, t.TargetGUID, t.MessageID, t.Part, t.From, t.Origin, t.Kind, t.Emoji, flag(t.Removed), t.MadeAt, t.CreatedAt)
 	return err
 }
 

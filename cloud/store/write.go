@@ -73,9 +73,11 @@ const maxGroup = 256
 
 // writer owns the one connection that writes. One goroutine runs it.
 type writer struct {
+	engine  *engine
 	db      *sql.DB
-	conn    *sql.Conn
+	conn    *sql.Conn // nil after it was given up
 	stmts   *statements
+	name    string // of the transaction under way, "" where the engine gives none
 	jobs    chan *job
 	stop    chan struct{}
 	stopped chan struct{}
@@ -83,14 +85,13 @@ type writer struct {
 	watch   atomic.Pointer[func(writers int, took time.Duration)]
 }
 
-func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newWriter(ctx context.Context, db *sql.DB, e *engine) (*writer, error) {
 	w := &writer{
-		db: db, conn: conn, stmts: newStatements(conn),
+		engine: e, db: db,
 		jobs: make(chan *job, maxGroup), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := w.connect(ctx); err != nil {
+		return nil, err
 	}
 	go w.run()
 	return w, nil
@@ -132,7 +133,12 @@ func (w *writer) gather(first *job) []*job {
 
 // commit runs a group in one transaction and answers each of its members.
 func (w *writer) commit(ctx context.Context, group []*job) {
-	err := w.exec(ctx, "BEGIN IMMEDIATE")
+	if w.engine.server { // SQLite would pay for it with a goroutine a statement
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, groupTimeout)
+		defer cancel()
+	}
+	err := w.begin(ctx)
 	if err == nil {
 		for _, j := range group {
 			if err = w.part(ctx, j); err != nil {
@@ -143,12 +149,9 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 			err = w.total(ctx, group)
 		}
 		if err == nil {
-			err = w.exec(ctx, "COMMIT")
-		}
-		if err != nil {
-			// The connection may already be outside the transaction; then this fails
-			// and does no harm.
-			_ = w.exec(ctx, "ROLLBACK")
+			err = w.finish(ctx)
+		} else {
+			w.undo(ctx)
 		}
 	}
 	for _, j := range group {
@@ -180,7 +183,14 @@ func (w *writer) part(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	return w.exec(ctx, "RELEASE part")
+	err := w.exec(ctx, "RELEASE part")
+	if failedBefore(err) {
+		// The member took no notice of a statement that had failed, after which PostgreSQL
+		// does nothing more: that is its own mistake, and no reason to undo the others.
+		j.err = err
+		err = errors.Join(w.exec(ctx, "ROLLBACK TO part"), w.exec(ctx, "RELEASE part"))
+	}
+	return err
 }
 
 // Try runs fn inside a transaction, all of it or nothing: when fn fails, the rest of
@@ -211,34 +221,46 @@ func (w *writer) exec(ctx context.Context, query string) error {
 func (w *writer) close() error {
 	w.once.Do(func() { close(w.stop) })
 	<-w.stopped
+	if w.conn == nil {
+		return w.db.Close()
+	}
 	return errors.Join(w.stmts.close(), w.conn.Close(), w.db.Close())
 }
 
 // statements prepares each query once and keeps it.
 type statements struct {
-	db interface {
-		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-	}
-	mu   sync.Mutex
-	kept map[string]*sql.Stmt
+	db     preparer
+	engine *engine
+	mu     sync.Mutex
+	kept   map[string]*sql.Stmt
 }
 
-func newStatements(db interface {
+// preparer is a pool of connections, or one of them.
+type preparer interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}) *statements {
-	return &statements{db: db, kept: make(map[string]*sql.Stmt)}
+}
+
+func newStatements(db preparer, e *engine) *statements {
+	return &statements{db: db, engine: e, kept: make(map[string]*sql.Stmt)}
 }
 
 func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if st := s.kept[query]; st != nil {
+	st := s.kept[query]
+	s.mu.Unlock()
+	if st != nil {
 		return st, nil
 	}
-	// SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth.
-	st, err := s.db.PrepareContext(ctx, strings.ReplaceAll(query, "$", "?"))
+	// Without the lock: a server may be long in answering, and what is prepared already
+	// need not wait for it.
+	st, err := s.db.PrepareContext(ctx, strings.ReplaceAll(query, "$", s.engine.place))
 	if err != nil {
-		return nil, fmt.Errorf("prepare: %w", err)
+		return nil, fmt.Errorf("prepare: %w", explain(err))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first := s.kept[query]; first != nil {
+		return first, st.Close()
 	}
 	s.kept[query] = st
 	return st, nil
@@ -249,7 +271,7 @@ func (s *statements) exec(ctx context.Context, query string, args ...any) (sql.R
 	if err != nil {
 		return nil, err
 	}
-	res, err := st.ExecContext(ctx, args...)
+	res, err := st.ExecContext(ctx, text(args)...)
 	return res, explain(err)
 }
 
@@ -258,7 +280,7 @@ func (s *statements) query(ctx context.Context, query string, args ...any) (*sql
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, text(args)...)
 	return rows, explain(err)
 }
 
@@ -270,7 +292,7 @@ func (s *statements) row(ctx context.Context, query string, args ...any) scanner
 	if err != nil {
 		return failedRow{err}
 	}
-	return explainedRow{st.QueryRowContext(ctx, args...)}
+	return explainedRow{st.QueryRowContext(ctx, text(args)...)}
 }
 
 func (s *statements) close() error {
@@ -310,5 +332,5 @@ func collect[T any](ctx context.Context, r reader, scan func(scanner) (T, error)
 		}
 		list = append(list, v)
 	}
-	return list, rows.Err()
+	return list, explain(rows.Err())
 }

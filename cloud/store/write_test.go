@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 )
 
 var errMine = errors.New("this one does not want to")
@@ -38,7 +40,7 @@ func hold(t testing.TB, s *store.Store) (release func()) {
 }
 
 func TestOneFailureTouchesNobodyElse(t *testing.T) {
-	s, path := open(t)
+	s, dsn := open(t)
 	const writers = 300 // more than one group
 	results := make([]error, writers)
 	release := hold(t, s)
@@ -94,7 +96,7 @@ func TestOneFailureTouchesNobodyElse(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = openAt(t, path)
+	s = openAt(t, dsn)
 	var seqs []int64
 	for i := range writers {
 		m, err := s.Message(t.Context(), accountID, fmt.Sprintf("msg_%d", i))
@@ -187,7 +189,7 @@ func TestWriteAfterClose(t *testing.T) {
 
 // Whoever writes while the database closes gets the truth: success if it is there.
 func TestCloseAmongWriters(t *testing.T) {
-	s, path := open(t)
+	s, dsn := open(t)
 	const writers = 64
 	results := make([]error, writers)
 	var all sync.WaitGroup
@@ -206,7 +208,7 @@ func TestCloseAmongWriters(t *testing.T) {
 		t.Error(err)
 	}
 	all.Wait()
-	s = openAt(t, path)
+	s = openAt(t, dsn)
 	for i, result := range results {
 		_, err := s.Message(t.Context(), accountID, fmt.Sprintf("msg_%d", i))
 		if (result == nil) != (err == nil) {
@@ -217,7 +219,7 @@ func TestCloseAmongWriters(t *testing.T) {
 
 // kill -9 in the middle of writing: what was acknowledged is there.
 func TestKilledWriterKeepsItsWord(t *testing.T) {
-	s, path := open(t)
+	s, dsn := open(t)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +229,7 @@ func TestKilledWriterKeepsItsWord(t *testing.T) {
 	}
 	for round, want := range []int{1, 60, 250} {
 		child := exec.CommandContext(t.Context(), program)
-		child.Env = append(os.Environ(), childDatabase+"="+path)
+		child.Env = append(os.Environ(), childDatabase+"="+dsn)
 		child.Stderr = t.Output()
 		out, err := child.StdoutPipe()
 		if err != nil {
@@ -250,23 +252,19 @@ func TestKilledWriterKeepsItsWord(t *testing.T) {
 		if len(acked) < want {
 			t.Fatalf("the child wrote only %d messages", len(acked))
 		}
-		s := openAt(t, path)
+		s := openAt(t, dsn)
 		for _, id := range acked {
 			if _, err := s.Message(t.Context(), accountID, id); err != nil {
 				t.Errorf("round %d: %s was acknowledged: %v", round, id, err)
 			}
 		}
-		db := raw(t, path)
-		sound(t, db)
-		var rows, highest int64
-		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*), MAX(seq) FROM messages").Scan(&rows, &highest); err != nil || rows != highest {
-			t.Errorf("round %d: %d rows, highest number %d, %v", round, rows, highest, err)
+		sound(t, dsn)
+		if n := strings.Fields(storetest.Rows(t, dsn, "SELECT COUNT(*), MAX(seq) FROM messages")[0]); n[0] != n[1] {
+			t.Errorf("round %d: %s rows, highest number %s", round, n[0], n[1])
 		}
 		// The next child starts its ids anew.
-		if _, err := db.ExecContext(t.Context(), "DELETE FROM message_steps; DELETE FROM messages; UPDATE accounts SET message_seq = 0"); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(db.Close(), s.Close()); err != nil {
+		storetest.Exec(t, dsn, "DELETE FROM message_steps; DELETE FROM messages; UPDATE accounts SET message_seq = 0")
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}

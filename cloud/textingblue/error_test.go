@@ -236,7 +236,7 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 
 func TestInternalErrorsSayNothing(t *testing.T) {
 	w := newWorld(t, nil)
-	gone, err := store.Open(t.Context(), w.path)
+	gone, err := store.Open(t.Context(), w.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}

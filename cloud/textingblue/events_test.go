@@ -2,7 +2,6 @@ package textingblue_test
 
 import (
 	"bufio"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 )
 
 var feedKeys = []string{"id", "type", "timestamp", "data", "created_at", "cursor"}
@@ -391,7 +391,7 @@ func TestStreamSeesWhatIsWrittenBeside(t *testing.T) {
 	w, _, _ := feedWorld(t, nil)
 	s, _ := w.follow("")
 	s.next()
-	beside := openBeside(t, w.path)
+	beside := openBeside(t, w.dsn)
 	cfg := w.cfg
 	cfg.Store = beside
 	paused := store.LinePaused
@@ -499,12 +499,5 @@ func TestStreamCutsWhoDoesNotRead(t *testing.T) {
 // exec changes the database beside the server.
 func (w *world) exec(query string) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+w.path+"?_busy_timeout=10000")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(query); err != nil {
-		w.t.Fatal(err)
-	}
+	storetest.Exec(w.t, w.dsn, query)
 }

@@ -3,7 +3,6 @@ package textingblue_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -21,12 +20,13 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
-
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/cloud/textingblue"
 )
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m, store.Open)) }
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
@@ -45,7 +45,7 @@ const (
 type world struct {
 	t       testing.TB
 	cfg     cloud.Config
-	path    string
+	dsn     string
 	logs    *logs
 	store   *store.Store
 	service *cloud.Service
@@ -58,9 +58,9 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
+	w := &world{t: t, dsn: storetest.New(t), logs: &logs{out: t.Output()}}
 	w.cfg = cloud.Config{
-		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), PublicURL: "https://blue.example", Sweep: 20 * time.Millisecond, MediaDir: filepath.Join(t.TempDir(), "media"),
 		Dialects:     map[string]cloud.Dialect{store.TextingBlue: textingblue.Dialect()},
 		WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 	}
@@ -78,7 +78,7 @@ func newWorld(t testing.TB, change func(*cloud.Config)) *world {
 // start begins a server process on the database.
 func (w *world) start() {
 	w.t.Helper()
-	s, err := store.Open(context.Background(), w.path)
+	s, err := store.Serve(context.Background(), w.dsn)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -312,46 +312,13 @@ func golden(t testing.TB, name string, body []byte) {
 // contents is all that the database holds of what clients can change, as text.
 func (w *world) contents() string {
 	w.t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+w.path+"?_busy_timeout=10000&_query_only=1")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
 	var all strings.Builder
 	for _, table := range []string{"accounts", "keys", "lines", "setup_tokens", "relays", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries", "members", "invitations"} {
-		dump(w.t, db, table, &all)
+		for _, row := range storetest.Rows(w.t, w.dsn, "SELECT * FROM "+table+" ORDER BY 1, 2, 3") {
+			fmt.Fprintf(&all, "%s %q\n", table, row)
+		}
 	}
 	return all.String()
-}
-
-func dump(t testing.TB, db *sql.DB, table string, into *strings.Builder) {
-	t.Helper()
-	rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		values := make([]any, len(columns))
-		for i := range values {
-			values[i] = new(sql.NullString)
-		}
-		if err := rows.Scan(values...); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprint(into, table)
-		for _, v := range values {
-			fmt.Fprintf(into, " %q", v.(*sql.NullString).String)
-		}
-		fmt.Fprintln(into)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // logs keeps what is logged and shows it with the test.

@@ -7,13 +7,13 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/cloud/textingblue"
 )
 
@@ -81,8 +81,8 @@ type quietWorld struct {
 
 func newQuietWorld(t *testing.T) *quietWorld {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "cloud.db"), logs: &logs{out: t.Output()}}
-	s, err := store.Open(context.Background(), w.path)
+	w := &world{t: t, dsn: storetest.New(t), logs: &logs{out: t.Output()}}
+	s, err := store.Open(context.Background(), w.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -556,7 +556,7 @@ func TestPauseAndResume(t *testing.T) {
 	var kinds []string
 	for line := range strings.Lines(w.contents()) {
 		for _, kind := range []string{"line.paused", "line.resumed"} {
-			if strings.HasPrefix(line, "events") && strings.Contains(line, `"`+kind+`"`) {
+			if strings.HasPrefix(line, "events") && strings.Contains(line, " "+kind+" ") {
 				kinds = append(kinds, kind)
 			}
 		}

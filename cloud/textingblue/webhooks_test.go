@@ -328,9 +328,9 @@ func TestDeliveryOutlivesTheServer(t *testing.T) {
 }
 
 // openBeside opens the database of a server that is stopped.
-func openBeside(t testing.TB, path string) *store.Store {
+func openBeside(t testing.TB, dsn string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), path)
+	s, err := store.Open(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestDeliveryIsWrittenWithItsEvent(t *testing.T) {
 		t.Fatalf("%d deliveries, %v", len(list), err)
 	}
 	w.stop()
-	beside := openBeside(t, w.path)
+	beside := openBeside(t, w.dsn)
 	hooks[0].Active = true
 	if err := beside.Write(t.Context(), func(tx *store.Tx) error { return tx.UpdateWebhook(hooks[0]) }); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ type desk struct {
 
 func (a *admin) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.data, "data", "", "folder of the data (default: the platform's data folder)")
-	cmd.Flags().StringVar(&a.database, "database", "", "path or sqlite://PATH (default: bluecloud.db in --data)")
+	cmd.Flags().StringVar(&a.database, "database", "", databaseUsage)
 	cmd.Flags().BoolVar(&a.json, "json", false, "print one JSON object")
 }
 
@@ -42,14 +42,14 @@ func (a *admin) flags(cmd *cobra.Command) {
 // turned into a sentence.
 func (a *admin) run(cmd *cobra.Command, fn func(ctx context.Context, d desk) error) error {
 	ctx := cmd.Context()
-	if a.database == "" {
-		dir, err := dataDir(a.data)
-		if err != nil {
-			return err
-		}
-		a.database = databaseIn(dir)
+	if err := hidePassword(a.database); err != nil {
+		return err
 	}
-	st, err := store.Open(ctx, a.database)
+	database, dir, err := places(a.data, a.database)
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (a *admin) run(cmd *cobra.Command, fn func(ctx context.Context, d desk) err
 	if url == "" {
 		url = "http://127.0.0.1:8787"
 	}
-	service := cloud.New(cloud.Config{Store: st, Log: slog.New(slog.DiscardHandler), PublicURL: url, Dialects: dialects()})
+	service := cloud.New(cloud.Config{Store: st, Log: slog.New(slog.DiscardHandler), PublicURL: url, MediaDir: mediaIn(dir), Dialects: dialects()})
 	err = fn(ctx, desk{Service: service, store: st, out: cmd.OutOrStdout(), json: a.json})
 	if e := cloud.Public(err); e != nil && !errors.As(err, new(*cloud.Error)) {
 		return errors.New(e.Message)

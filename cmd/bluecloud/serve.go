@@ -42,6 +42,18 @@ func (f *serveFlags) prefixes() ([]netip.Prefix, error) {
 
 // dataDir is the absolute path of the data folder, made for its owner only.
 func dataDir(flag string) (string, error) {
+	dir, err := dataPath(flag)
+	if err != nil {
+		return "", err
+	}
+	if err := store.MakeDir(dir); err != nil {
+		return "", fmt.Errorf("make the data folder: %w", err)
+	}
+	return dir, nil
+}
+
+// dataPath is where the data folder is, or would be.
+func dataPath(flag string) (string, error) {
 	dir := flag
 	if dir == "" {
 		var err error
@@ -53,14 +65,31 @@ func dataDir(flag string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the data folder: %w", err)
 	}
-	if err := store.MakeDir(dir); err != nil {
-		return "", fmt.Errorf("make the data folder: %w", err)
-	}
 	return dir, nil
 }
 
 // databaseIn is the database of a data folder.
 func databaseIn(dir string) string { return filepath.Join(dir, "bluecloud.db") }
+
+const databaseUsage = "path, sqlite://PATH or postgres://… (default: bluecloud.db in --data)"
+
+// places are the database that flags name, and the folder for all that is not in it:
+// the folder of the database, or the data folder where the database is on a server.
+func places(data, database string) (dsn, dir string, err error) {
+	if database != "" && !store.OnServer(database) {
+		path := strings.TrimPrefix(database, "sqlite://")
+		return database, filepath.Dir(path), nil
+	}
+	if database != "" {
+		dir, err = dataPath(data)
+		return database, dir, err
+	}
+	dir, err = dataDir(data)
+	return databaseIn(dir), dir, err
+}
+
+// mediaIn is the folder for files of messages.
+func mediaIn(dir string) string { return filepath.Join(dir, "media") }
 
 func serveCommand() *cobra.Command {
 	var f serveFlags
@@ -73,30 +102,29 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg := serverConfig{database: database, listen: f.listen, metricsToken: f.token, log: log}
+			if err := hidePassword(database); err != nil {
+				return err
+			}
+			cfg := serverConfig{listen: f.listen, metricsToken: f.token, log: log}
 			if cfg.allow, err = f.prefixes(); err != nil {
 				return err
 			}
 			if cfg.publicURL, err = checkPublicURL(publicURL); err != nil {
 				return err
 			}
-			if cfg.database == "" {
-				dir, err := dataDir(f.data)
-				if err != nil {
-					return err
-				}
-				cfg.database = databaseIn(dir)
+			if cfg.database, cfg.data, err = places(f.data, database); err != nil {
+				return err
 			}
 			s, err := newServer(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "bluecloud %s serves %s on %s\nready\n", version, s.url, s.listener.Addr())
+			fmt.Fprintf(cmd.OutOrStdout(), "bluecloud %s serves %s on %s\ndatabase %s\nready\n", version, s.url, s.listener.Addr(), s.store.Name())
 			return s.run(cmd.Context())
 		},
 	}
 	f.register(cmd, "info")
-	cmd.Flags().StringVar(&database, "database", "", "path or sqlite://PATH (default: bluecloud.db in --data)")
+	cmd.Flags().StringVar(&database, "database", "", databaseUsage)
 	cmd.Flags().StringVar(&publicURL, "public-url", "", "https://… by which Macs and people reach this server (default: the address it listens on)")
 	return cmd
 }

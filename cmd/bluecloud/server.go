@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +46,7 @@ type server struct {
 // serverConfig is what a server is made from.
 type serverConfig struct {
 	database  string
+	data      string // folder for what is not in the database
 	listen    string
 	publicURL string // "" for the address of the listener
 	allow     []netip.Prefix
@@ -78,17 +78,20 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	if s.url == "" {
 		s.url = s.local
 	}
-	if s.store, err = store.Open(ctx, cfg.database); err != nil {
+	if s.store, err = store.Serve(ctx, cfg.database); err != nil {
 		ln.Close()
 		return nil, err
+	}
+	if s.store.Careless() {
+		cfg.log.Warn("database.careless", "reason", "the server of the database runs with fsync off: a power cut takes what was confirmed")
 	}
 	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(store.PublicURL, s.url) }); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.data = filepath.Dir(s.store.Path())
+	s.data = cfg.data
 	s.test = newSandboxes(s)
 	rules := cloud.Config{
-		Store: s.store, Log: cfg.log, PublicURL: s.url, WebhookAllow: cfg.allow,
+		Store: s.store, Log: cfg.log, PublicURL: s.url, WebhookAllow: cfg.allow, MediaDir: mediaIn(cfg.data),
 		Dialects: dialects(), Sandbox: s.test.wake,
 	}
 	fault.Tune(&rules)

@@ -54,7 +54,7 @@ func upCommand() *cobra.Command {
 			}
 			// Whoever tries things out has his receiver on this machine.
 			allow = append(allow, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
-			return u.run(cmd.Context(), serverConfig{database: databaseIn(u.dir), listen: f.listen, metricsToken: f.token, allow: allow, simulated: simulate, log: log})
+			return u.run(cmd.Context(), serverConfig{database: databaseIn(u.dir), data: u.dir, listen: f.listen, metricsToken: f.token, allow: allow, simulated: simulate, log: log})
 		},
 	}
 	f.register(cmd, "warn")

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pressly/goose/v3"
+)
+
+// engine is what the databases must be told in words of their own. All other SQL of
+// this package is one text for both.
+type engine struct {
+	dialect goose.Dialect
+	// begin starts a transaction that may write. Then enter, where there is one, waits
+	// until no other process is in such a transaction, and reads the transaction's name.
+	// With both, whoever writes sees what was written before it and nothing changes under
+	// it, as the rules of package cloud suppose.
+	begin, enter string
+	// server tells that the database is a program of its own, to which a connection may
+	// be lost.
+	server bool
+	// place is how a parameter is written: $1 in the code, and …1 for the engine.
+	place string
+}
+
+var sqlite = &engine{
+	dialect: goose.DialectSQLite3,
+	begin:   "BEGIN IMMEDIATE",
+	place:   "?", // SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth
+}
+
+// The numbers of the advisory locks are "blue" in ASCII and the one after it; the
+// second part keeps two schemas of one database apart.
+var postgres = &engine{
+	dialect: goose.DialectPostgres,
+	begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
+	enter:   "SELECT CAST(pg_current_xact_id() AS TEXT) FROM pg_advisory_xact_lock(1651275110, hashtext(current_schema()))",
+	server:  true,
+	place:   "$",
+}
+
+const (
+	// postgresClaim makes the session the one that serves the database.
+	postgresClaim = "SELECT pg_advisory_lock(1651275109, hashtext(current_schema()))"
+	// postgresDurable makes a commit wait for the disk where the server's or the role's
+	// settings say that it need not; a stronger setting stays.
+	postgresDurable = "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'"
+	postgresLook    = "SELECT CAST(current_setting('server_version_num') AS INTEGER), current_setting('server_encoding'), current_setting('fsync')"
+	// postgresSettled waits until no transaction that may write is under way.
+	postgresSettled = "SELECT pg_advisory_unlock(1651275110, hashtext(current_schema())) FROM pg_advisory_lock(1651275110, hashtext(current_schema()))"
+	postgresOutcome = "SELECT COALESCE(pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8)), '')"
+)
+
+// text prepares arguments: PostgreSQL keeps neither a NUL nor what is no UTF-8, and what
+// a Mac reports may hold both. So that the databases do not differ, both get U+FFFD
+// instead.
+func text(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+		}
+	}
+	return args
+}
