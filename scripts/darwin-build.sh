@@ -60,6 +60,10 @@ goroot=$(go env GOROOT)
 stubs=$cache/stubs-$(go env GOVERSION)
 go -C tools build -buildvcs=false -o "$work/" ./darwinstub ./darwincheck
 "$work/darwinstub" "$goroot" "$stubs"
+headers=$cache/include
+mkdir -p "$headers/mach"
+cp scripts/darwin-include/mach/mach_vm.h "$work/mach_vm.h"
+mv "$work/mach_vm.h" "$headers/mach/mach_vm.h"
 
 for arch in ${DARWIN_ARCHS:-arm64}; do
   case $arch in
@@ -68,6 +72,7 @@ for arch in ${DARWIN_ARCHS:-arm64}; do
     *) die "unknown architecture $arch in DARWIN_ARCHS, want arm64 or amd64" ;;
   esac
   for_mac=(env CGO_ENABLED=1 GOOS=darwin "GOARCH=$arch" "CC=\"$cc\" -target $target"
+    "CGO_CFLAGS=-g -O2 -idirafter $headers"
     "CGO_LDFLAGS=\"-L$stubs/usr/lib\" \"-F$stubs/Frameworks\"")
 
   start=$SECONDS
