@@ -68,7 +68,7 @@ step_torture() {
 
 # The packages that keep something in the database once more, on a PostgreSQL server that
 # each starts for itself. The tests step runs them on SQLite.
-step_postgres() { TEST_ENGINE=postgres go test -race -shuffle=on -timeout 10m ./cloud/...; }
+step_postgres() { TEST_ENGINE=postgres go test -race -shuffle=on -timeout 20m ./cloud/...; }
 
 step_tests() { go test -race -shuffle=on -timeout 10m ./...; }
 

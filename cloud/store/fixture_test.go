@@ -66,13 +66,16 @@ func open(t testing.TB) (*store.Store, string) {
 	t.Helper()
 	dsn := storetest.New(t)
 	s := openAt(t, dsn)
-	write(t, s, func(tx *store.Tx) error {
-		if err := tx.CreateAccount(store.Account{ID: accountID, Name: "A", Plan: "self_hosted", CreatedAt: 1}); err != nil {
-			return err
-		}
-		return tx.CreateLine(store.Line{ID: lineID, AccountID: accountID, PhoneNumber: "+14155559876", Status: store.LineActive, Verified: true, CreatedAt: 1})
-	})
+	write(t, s, fixtures)
 	return s, dsn
+}
+
+// fixtures are the account and the line.
+func fixtures(tx *store.Tx) error {
+	if err := tx.CreateAccount(store.Account{ID: accountID, Name: "A", Plan: "self_hosted", CreatedAt: 1}); err != nil {
+		return err
+	}
+	return tx.CreateLine(store.Line{ID: lineID, AccountID: accountID, PhoneNumber: "+14155559876", Status: store.LineActive, Verified: true, CreatedAt: 1})
 }
 
 func openAt(t testing.TB, dsn string) *store.Store {
