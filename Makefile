@@ -19,7 +19,7 @@ bench: ## run the benchmarks of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...
 
 openapi: ## write each dialect's openapi.json anew from its openapi.yaml
-	go test ./cloud/textingblue -run '^TestDocumentIsUpToDate$$' -update-document
+	go test ./cloud/textingblue ./cloud/sendblue -run '^TestDocumentIsUpToDate$$' -update-document
 
 darwin: ## build both programs for macOS into dist; DARWIN_ARCHS="arm64 amd64" for both kinds of Mac
 	@scripts/darwin-build.sh dist

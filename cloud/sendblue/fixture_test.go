@@ -85,7 +85,7 @@ func (w *world) start() {
 	w.service = cloud.New(w.cfg)
 	mux := http.NewServeMux()
 	w.service.RelayRoutes(mux)
-	api := sendblue.New(w.service, w.cfg.Log)
+	api := held(w.t, sendblue.New(w.service, w.cfg.Log))
 	mux.Handle("/api/", api)
 	mux.Handle("/account", api)
 	mux.Handle("/v1/", textingblue.New(w.service, w.cfg.Log))

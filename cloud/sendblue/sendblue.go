@@ -24,6 +24,14 @@ type API struct {
 	cloud *cloud.Service
 	log   *slog.Logger
 	mux   *http.ServeMux
+	// routes are what the mux serves, in the order of New.
+	routes []route
+}
+
+// route is a method and a path, and the permission that a key needs for it, "" for none.
+type route struct {
+	pattern string
+	need    cloud.Permission
 }
 
 // New makes the API's handler, to be registered for /api/ and /account.
@@ -43,6 +51,7 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	for _, r := range refused {
 		a.handle(r.pattern, r.need, refuse(r.why))
 	}
+	a.mux.HandleFunc(documentRoute, serveDocument)
 	a.handle("/", "", a.nothingHere)
 	return a
 }
@@ -91,6 +100,7 @@ func (a *API) handleOnce(pattern string, need cloud.Permission, h handler) {
 }
 
 func (a *API) register(pattern string, need cloud.Permission, h handler, once bool) {
+	a.routes = append(a.routes, route{pattern, need})
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, err := a.admit(w, r, need, once)
 		var out reply

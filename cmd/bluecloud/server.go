@@ -64,7 +64,10 @@ func dialects() map[string]cloud.Dialect {
 
 // documents are the public APIs as the page /docs shows them.
 func documents() []console.API {
-	return []console.API{{Name: "Texting Blue", URL: "/v1/openapi.json", Document: textingblue.Document()}}
+	return []console.API{
+		{Name: "Texting Blue", URL: "/v1/openapi.json", Document: textingblue.Document()},
+		{Name: "Sendblue", URL: "/api/openapi.json", Document: sendblue.Document()},
+	}
 }
 
 // newServer takes the port first, so that a second start fails before it touches
