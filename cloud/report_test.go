@@ -145,7 +145,8 @@ func expected(m store.Message, r wire.Report) store.Message {
 			m.Status = wire.StatusFailed
 		}
 	case wire.Failed:
-		if rank[m.Status] <= 1 {
+		// One of an attempt that another has followed says nothing about that one.
+		if rank[m.Status] <= 1 && !(open && r.Attempt != 0 && r.Attempt < m.Attempt) {
 			m.Status = wire.StatusFailed
 		}
 	default:
