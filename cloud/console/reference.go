@@ -176,20 +176,21 @@ func (r renderer) answer(status string, s response) answer {
 
 // curl is a line that works when keys and ids are put in.
 func (r renderer) curl(method, at string, s spec, body string) string {
-	line := "curl"
+	var line strings.Builder
+	line.WriteString("curl")
 	if method != "GET" {
-		line += " -X " + method
+		line.WriteString(" -X " + method)
 	}
-	line += " '" + r.base + at + "'"
+	line.WriteString(" '" + r.base + at + "'")
 	if s.Security == nil {
 		for _, h := range r.api.keyHeaders() {
-			line += " \\\n  -H '" + h + "'"
+			line.WriteString(" \\\n  -H '" + h + "'")
 		}
 	}
 	if body != "" {
-		line += " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + strings.ReplaceAll(body, "'", `'\''`) + "'"
+		line.WriteString(" \\\n  -H 'Content-Type: application/json' \\\n  -d '" + strings.ReplaceAll(body, "'", `'\''`) + "'")
 	}
-	return line
+	return line.String()
 }
 
 // keyHeaders are how a request shows its keys.
