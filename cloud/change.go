@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -121,7 +122,17 @@ func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.
 	if in.Group {
 		c.Peer = in.Chat
 	}
-	return s.change(tx, c, updateChat)
+	known := m.ChatGUID != ""
+	if err := s.change(tx, c, updateChat); err != nil || known || in.Group {
+		return err
+	}
+	// What it says counts only now that it is known to be no group's.
+	m.ChatGUID, m.Content = in.Chat, cmp.Or(m.Content, in.Text)
+	said, err := s.heed(tx, *m, in, now)
+	if err != nil {
+		return err
+	}
+	return s.obey(tx, said, *m, now)
 }
 
 func (s *Service) change(tx *store.Tx, c store.Change, detail string) error {

@@ -61,6 +61,7 @@ type Config struct {
 	MediaDir   string        // where files are kept: media, beside the database; to be given where that is on a server
 	MediaLife  time.Duration // how long a file is kept and its address works: 30 days
 	MediaWait  time.Duration // how long message.received waits for the files: 30 s
+	MediaQuota int64         // bytes that the files which an account has uploaded may take: 5 GiB
 	MediaStall time.Duration // how long an upload may bring nothing: 30 s
 	FetchRetry time.Duration // before the second try to fetch a file, doubled each time up to a minute: 2 s
 	FetchFor   time.Duration // how long it is tried: 10 min
@@ -94,6 +95,7 @@ func (c *Config) defaults() {
 	}
 	c.MediaLife = cmp.Or(c.MediaLife, 30*24*time.Hour)
 	c.MediaWait = cmp.Or(c.MediaWait, 30*time.Second)
+	c.MediaQuota = cmp.Or(c.MediaQuota, 5<<30)
 	c.MediaStall = cmp.Or(c.MediaStall, 30*time.Second)
 	c.FetchRetry = cmp.Or(c.FetchRetry, 2*time.Second)
 	c.FetchFor = cmp.Or(c.FetchFor, 10*time.Minute)
@@ -200,7 +202,7 @@ func (s *Service) sweep(ctx context.Context) {
 		s.hub.ringAll()
 		s.dispatch.ring()
 		s.fetch.ring()
-		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents} {
+		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

@@ -18,11 +18,7 @@ func (s *Service) MediaRoutes(mux *http.ServeMux) {
 // serveMedia sends a stored file to whoever knows its path. Nothing in it is run by
 // a browser: the type is one of a list, never guessed, and the page has no origin.
 func (s *Service) serveMedia(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
-	v, err := s.store.MediaByToken(r.Context(), r.PathValue("token"))
-	if err == nil && (v.State != store.MediaStored || v.Name != r.PathValue("name") || v.ExpiresAt <= now.UnixMilli()) {
-		err = store.ErrNotFound
-	}
+	v, err := fileAt(r.Context(), s.store, "", r.PathValue("token"), r.PathValue("name"), time.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		http.NotFound(w, r)
 		return

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ const (
 // what is not there when the process ends is fetched by the next one.
 type fetcher struct {
 	*Service
-	bell chan struct{}
+	client *http.Client
+	bell   chan struct{}
 
 	mu      sync.Mutex
 	running map[string]bool // by the id of the file
@@ -34,7 +36,8 @@ type fetcher struct {
 }
 
 func newFetcher(s *Service) *fetcher {
-	return &fetcher{Service: s, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int)}
+	client := guard{s.cfg.WebhookAllow}.mediaClient(fetchTimeout, s.cfg.MediaRoots)
+	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int)}
 }
 
 func (f *fetcher) ring() {
@@ -46,9 +49,8 @@ func (f *fetcher) ring() {
 
 // run works until ctx ends. What is in hand then is cut, and counts as no try.
 func (f *fetcher) run(ctx context.Context) {
-	client := guard{f.cfg.WebhookAllow}.mediaClient(fetchTimeout, f.cfg.MediaRoots)
 	var all sync.WaitGroup
-	defer client.CloseIdleConnections()
+	defer f.client.CloseIdleConnections()
 	defer all.Wait()
 	for {
 		due, err := f.store.DueFetches(ctx, time.Now().UnixMilli(), 2*fetchesInHand, f.full()...)
@@ -60,7 +62,7 @@ func (f *fetcher) run(ctx context.Context) {
 				continue
 			}
 			all.Go(func() {
-				if err := f.bring(ctx, source{client, one}); err != nil && ctx.Err() == nil {
+				if err := f.bring(ctx, source{f.client, one}); err != nil && ctx.Err() == nil {
 					f.log.Error("fetch.not_recorded", "media", one.MediaID, "error", err.Error())
 					// It is still due: without a pause it would be fetched again and again.
 					select {
@@ -218,6 +220,15 @@ func (f *fetcher) drop(ctx context.Context, one store.Fetch, why *unfit) error {
 func (s *Service) attach(tx *store.Tx, m store.Message, out Outgoing, now time.Time) error {
 	if out.MediaURL == "" {
 		return nil
+	}
+	if token, name, own := s.ownPath(out.MediaURL); own && out.fileOf == "" {
+		_, err := fileAt(tx.Context(), tx, m.AccountID, token, name, now)
+		if errors.Is(err, store.ErrNotFound) {
+			return Invalid("media_url", "The 'media_url' names no file of this account that is here.")
+		}
+		if err != nil {
+			return err
+		}
 	}
 	u, err := url.Parse(out.MediaURL)
 	if err != nil {

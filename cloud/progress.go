@@ -31,7 +31,20 @@ func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, i
 	if ok, err := s.bind(tx, line, m, &step); err != nil || !ok {
 		return err
 	}
-	if fallsBack(line, m, install, r) {
+	bySMS := fallsBack(line, m, install, r)
+	if bySMS || step.To == wire.Queued || step.To == wire.Canceled {
+		out, err := isOptedOut(tx, m)
+		if err != nil {
+			return err
+		}
+		if out {
+			bySMS = false
+			if step.To != wire.StatusFailed {
+				decline(&step)
+			}
+		}
+	}
+	if bySMS {
 		return s.fallBack(tx, step, install, r)
 	}
 	if r.Downgraded && !m.Downgraded {

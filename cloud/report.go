@@ -44,9 +44,16 @@ func (s *Service) receive(tx *store.Tx, line store.Line, r wire.Report, now time
 	if err := tx.CreateMessage(&m); err != nil {
 		return err
 	}
+	said, err := s.heed(tx, m, in, now)
+	if err != nil {
+		return err
+	}
 	held, err := s.announce(tx, m, in.Media, now)
 	if err != nil || held {
 		return err
 	}
-	return s.record(tx, m)
+	if err := s.record(tx, m); err != nil {
+		return err
+	}
+	return s.obey(tx, said, m, now)
 }

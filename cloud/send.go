@@ -21,24 +21,29 @@ type Outgoing struct {
 	Group     string // guid of a group that the line has had messages from; "" with To
 	Content   string
 	Service   string // auto, iMessage, SMS or RCS; "" for auto
-	MediaURL  string // https, of a file that goes before the text; "" without
+	MediaURL  string // of a file that goes before the text: https, or an address of this server; "" without
 	MaxMedia  int64  // bytes that the file may have, 0 for wire.MaxMediaBytes
 	ExpiresAt int64  // Unix ms from which on it must not be begun, 0 for no end
 	NeedsText bool   // a file alone is not enough
 	Dialect   string // that the request came by, where it has a Callback
 	Callback  string // URL that is told what becomes of it, "" for none
+	// KeepDeclined has a message that its recipient does not want stored, as one that has
+	// failed with OptedOut; without it there is an error and nothing is stored.
+	KeepDeclined bool
 	// Once makes a request that comes again get the first one's answer; nil for one
 	// that has no key.
 	Once *Once
 
 	resendOf string // id of the message that it repeats
 	fileOf   string // id of a message whose file it has, if that is still here
+	ownFile  bool   // MediaURL is an address of this server
 }
 
 // Send stores a message and wakes the relay. When it returns without an error the
 // message is on disk. A request that was made before gets *Replay.
 func (s *Service) Send(ctx context.Context, p Principal, out Outgoing) (store.Message, error) {
 	out.To = lowerAddress(out.To)
+	_, _, out.ownFile = s.ownPath(out.MediaURL)
 	if err := out.check(time.Now()); err != nil {
 		return store.Message{}, err
 	}
@@ -68,6 +73,12 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 			return err
 		}
 		if err := out.checkGroup(tx, line); err != nil {
+			return err
+		}
+		if declined, err := out.declined(tx, p.Account.ID); err != nil {
+			return err
+		} else if declined {
+			m, err = s.storeDeclined(tx, out.message(line, now), out, once, p, now)
 			return err
 		}
 		if err := withinPlan(tx, p.Account, out, now); err != nil {
@@ -122,7 +133,7 @@ func (o Outgoing) check(now time.Time) error {
 	if err := o.checkTarget(); err != nil {
 		return err
 	}
-	if o.MediaURL != "" {
+	if o.MediaURL != "" && !o.ownFile {
 		if err := checkMediaURL(o.MediaURL); err != nil {
 			return err
 		}

@@ -49,20 +49,34 @@ func (f *fetcher) load(ctx context.Context, from source) (store.Media, error) {
 			return v, err
 		}
 	}
+	if token, name, own := f.ownPath(from.URL); own {
+		return f.fromFolder(ctx, v, token, name, from.MaxBytes)
+	}
+	return f.download(ctx, from, v)
+}
+
+// download brings a file from its server.
+func (f *fetcher) download(ctx context.Context, from source, v store.Media) (store.Media, error) {
 	resp, err := from.get(ctx)
 	if err != nil {
 		return v, err
 	}
 	defer resp.Body.Close()
-	head, err := f.write(&v, resp.Body, from.MaxBytes)
+	return f.fit(v, givenName(resp), resp.Header.Get("Content-Type"), resp.Body, from.MaxBytes)
+}
+
+// fit brings the bytes of a file into the folder and gives it a type by them and a name
+// that fits the type. It refuses what is not sent to anybody.
+func (s *Service) fit(v store.Media, name, said string, body io.Reader, most int64) (store.Media, error) {
+	head, err := s.write(&v, body, most)
 	if err != nil {
 		return v, err
 	}
-	kind, ok := sniffType(head, resp.Header.Get("Content-Type"))
+	kind, ok := sniffType(head, said)
 	if !ok {
 		return v, &unfit{mediaType, "The file at 'media_url' is of a type that is not sent: pictures, sound, video, PDF, ZIP, plain text, contacts and calendars are."}
 	}
-	v.MIME, v.Name = kind, fileName(givenName(resp), kind)
+	v.MIME, v.Name = kind, fileName(name, kind)
 	return v, nil
 }
 
@@ -115,11 +129,11 @@ func tooLarge(most int64) error {
 
 // write brings the bytes into the folder, sets size and hash of v, and returns what the
 // file begins with.
-func (f *fetcher) write(v *store.Media, body io.Reader, most int64) (head []byte, err error) {
-	if err := f.folder.remove(v.ID); err != nil {
+func (s *Service) write(v *store.Media, body io.Reader, most int64) (head []byte, err error) {
+	if err := s.folder.remove(v.ID); err != nil {
 		return nil, err
 	}
-	part, err := f.folder.part(v.ID)
+	part, err := s.folder.part(v.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +153,7 @@ func (f *fetcher) write(v *store.Media, body io.Reader, most int64) (head []byte
 		return nil, err
 	}
 	v.Size, v.SHA256 = n, hex.EncodeToString(sum.Sum(nil))
-	return head, f.folder.finish(v.ID, part, v.Size, v.SHA256)
+	return head, s.folder.finish(v.ID, part, v.Size, v.SHA256)
 }
 
 // copied takes the file of the message that is sent again, if it is still here: its URL

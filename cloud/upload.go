@@ -72,7 +72,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	// The line's own name for the file: others wait for nobody here.
 	key := relay.LineID + "\x00" + q.Get("message") + "\x00" + r.PathValue("id") + "\x00" + q.Get("variant")
-	in := &intake{r: r, rc: http.NewResponseController(w), stall: s.cfg.MediaStall}
+	in := &intake{body: r.Body, rc: http.NewResponseController(w), stall: s.cfg.MediaStall}
 	end, ok := s.transfers.begin(key, in.cut)
 	if !ok {
 		in.cut()
@@ -292,7 +292,7 @@ func (s *Service) giveUp(w http.ResponseWriter, r *http.Request, u upload) error
 
 // intake reads the body of an upload for as long as bytes come.
 type intake struct {
-	r      *http.Request
+	body   io.Reader
 	rc     *http.ResponseController
 	stall  time.Duration
 	closed atomic.Bool
@@ -307,17 +307,33 @@ func (in *intake) cut() {
 	_ = in.rc.SetReadDeadline(time.Now()) // a connection without deadlines ends by itself
 }
 
+// Read reads a piece of the body, within the time that an upload may bring nothing. A
+// connection that is lost is an error of type refused.
+func (in *intake) Read(p []byte) (int, error) {
+	_ = in.rc.SetReadDeadline(time.Now().Add(in.stall)) // instead of one for the whole request
+	if in.closed.Load() {
+		in.cut() // nobody waits for the rest of the body
+		return 0, errCut
+	}
+	n, err := in.body.Read(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		_ = in.rc.SetReadDeadline(time.Time{})
+	case in.closed.Load():
+		err = errCut
+	default:
+		err = &refused{http.StatusRequestTimeout, "the connection was lost"}
+	}
+	return n, err
+}
+
 // append writes the body to a part that has offset bytes, and returns how many it
-// has then. A connection that is lost is an error; what came before it is kept.
+// has then. What came before an error is kept.
 func (in *intake) append(part *os.File, offset, size int64) (int64, error) {
 	chunk := make([]byte, uploadChunk)
 	for {
-		_ = in.rc.SetReadDeadline(time.Now().Add(in.stall)) // instead of one for the whole request
-		if in.closed.Load() {
-			in.cut() // nobody waits for the rest of the body
-			return offset, errCut
-		}
-		n, err := in.r.Body.Read(chunk)
+		n, err := in.Read(chunk)
 		if offset+int64(n) > size {
 			return offset, &refused{http.StatusBadRequest, "more bytes than announced"}
 		}
@@ -328,15 +344,10 @@ func (in *intake) append(part *os.File, offset, size int64) (int64, error) {
 			return offset, werr
 		}
 		if errors.Is(err, io.EOF) {
-			_ = in.rc.SetReadDeadline(time.Time{})
 			return offset, nil
 		}
-		switch {
-		case err == nil:
-		case in.closed.Load():
-			return offset, errCut
-		default:
-			return offset, &refused{http.StatusRequestTimeout, "the connection was lost"}
+		if err != nil {
+			return offset, err
 		}
 	}
 }

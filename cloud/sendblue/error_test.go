@@ -27,6 +27,22 @@ var routes = []struct{ method, path, need, body string }{
 	{"GET", "/api/v2/events?types=nonsense", "messages:read", ""},
 	{"POST", "/api/send-reaction", "messages:send", `{}`},
 	{"GET", "/api/v2/totp/secrets", "team:read", ""},
+	{"GET", "/api/v2/contacts", "messages:read", ""},
+	{"POST", "/api/v2/contacts", "messages:send", "{}"},
+	{"DELETE", "/api/v2/contacts", "messages:send", "{}"},
+	{"GET", "/api/v2/contacts/count", "messages:read", ""},
+	{"POST", "/api/v2/contacts/bulk", "messages:send", "{}"},
+	{"POST", "/api/v2/contacts/opt-out", "messages:send", "{}"},
+	{"POST", "/api/v2/contacts/verify", "messages:send", "{}"},
+	{"GET", "/api/v2/contacts/+19998887777", "messages:read", ""},
+	{"PUT", "/api/v2/contacts/+19998887777", "messages:send", "{}"},
+	{"DELETE", "/api/v2/contacts/+19998887777", "messages:send", ""},
+	{"POST", "/api/upload-file", "messages:send", "x"},
+	{"POST", "/api/upload-media-object", "messages:send", "{}"},
+	{"GET", "/api/evaluate-service", "messages:read", ""},
+	{"GET", "/api/lines", "numbers:read", ""},
+	{"GET", "/api/v2/lines/state", "numbers:read", ""},
+	{"GET", "/api/v2/groups/any;+;chat1", "messages:read", ""},
 }
 
 func TestKeysThatOpenNothing(t *testing.T) {

@@ -77,7 +77,7 @@ func render(a store.Account, m store.Message) message {
 		Status: statuses[m.Phase], Service: m.Service, IsOutbound: m.Direction == store.Outbound,
 		DateSent: stamp(m.DatedAt), DateUpdated: stamp(m.UpdatedAt), MediaURL: m.MediaURL,
 		WasDowngraded: m.Downgraded || m.Fallback, MessageType: store.TypeMessage, Participants: []string{}, Plan: a.Plan,
-		SendblueNumber: m.From, failure: failureOf(m),
+		SendblueNumber: m.From, OptedOut: m.OptedOut, failure: failureOf(m),
 		extras: extras{
 			AppleGUID: m.AppleGUID, DateRead: stamp(m.ReadAt), MediaURLs: m.MediaURLs, Origin: m.Origin, ReplyTo: cloud.Handle(m.ReplyTo),
 			EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt), ExpiresAt: stamp(m.ExpiresAt),

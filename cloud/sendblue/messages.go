@@ -50,7 +50,12 @@ func (a *API) getMessage(ctx context.Context, c call) (reply, error) {
 // message finds a message of the account by its handle.
 func (a *API) message(ctx context.Context, c call, handle string) (store.Message, error) {
 	m, err := a.cloud.Message(ctx, c.who, cloud.MessageOf(handle))
-	return m, unknownMessage(err)
+	if err != nil {
+		return m, unknownMessage(err)
+	}
+	one := []store.Message{m}
+	err = a.cloud.MarkOptedOut(ctx, c.who, one)
+	return one[0], err
 }
 
 // unknownMessage says of a message that there is none.
@@ -97,6 +102,9 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 		if list, total, err = a.cloud.Page(ctx, c.who, f); err != nil {
 			return reply{}, err
 		}
+	}
+	if err := a.cloud.MarkOptedOut(ctx, c.who, list); err != nil {
+		return reply{}, err
 	}
 	out := listed{
 		Status: statusOK, Data: make([]message, len(list)),

@@ -39,7 +39,6 @@ var refused = []struct {
 	{"DELETE /api/lines/{number}/call-forwarding", cloud.NumbersWrite, noCalls},
 	{"POST /api/v2/groups/{id}/name", cloud.MessagesSend, "Changing a group" + private},
 	{"POST /api/v2/groups/{id}/photo", cloud.MessagesSend, "Changing a group" + private},
-	{"POST /api/v2/contacts/verify", cloud.MessagesSend, noVerification},
 	{"POST /api/v2/verify/services/{service}/verifications", cloud.MessagesSend, noVerification},
 	{"GET /api/v2/verify/services/{service}/verifications/{id}", cloud.MessagesRead, noVerification},
 	{"GET /api/v2/verify/verifications", cloud.MessagesRead, noVerification},

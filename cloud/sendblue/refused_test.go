@@ -12,7 +12,7 @@ func TestWhatAMacCannotDo(t *testing.T) {
 		{"POST", "/api/send-reaction"}, {"POST", "/api/send-typing-indicator"}, {"POST", "/api/mark-read"}, {"POST", "/api/modify-group"}, {"POST", "/api/create-group"},
 		{"POST", "/api/send-carousel"}, {"POST", "/api/messages/x/update-app-card"}, {"POST", "/api/request-location"}, {"GET", "/api/location"}, {"GET", "/api/location/+1"},
 		{"GET", "/api/location/+1/watch"}, {"GET", "/api/lines/+1/call-forwarding"}, {"PUT", "/api/lines/+1/call-forwarding"}, {"DELETE", "/api/lines/+1/call-forwarding"},
-		{"POST", "/api/v2/groups/x/name"}, {"POST", "/api/v2/groups/x/photo"}, {"POST", "/api/v2/contacts/verify"}, {"POST", "/api/v2/verify/services/x/verifications"},
+		{"POST", "/api/v2/groups/x/name"}, {"POST", "/api/v2/groups/x/photo"}, {"POST", "/api/v2/verify/services/x/verifications"},
 		{"GET", "/api/v2/verify/services/x/verifications/y"}, {"GET", "/api/v2/verify/verifications"}, {"GET", "/api/v2/seats"}, {"GET", "/api/v2/seats/count"},
 		{"GET", "/api/v2/seats/x"}, {"GET", "/api/v2/totp/code/x"}, {"GET", "/api/v2/totp/secrets"}, {"POST", "/api/v2/totp/secrets"}, {"DELETE", "/api/v2/totp/secrets/x"},
 	} {

@@ -65,7 +65,7 @@ func (a *API) sendGroupMessage(ctx context.Context, c call) (reply, error) {
 
 // outgoing reads what both ways of sending have in common.
 func (a *API) outgoing(ctx context.Context, c call, f fields) (cloud.Outgoing, error) {
-	out := cloud.Outgoing{Once: c.once, Dialect: store.Sendblue}
+	out := cloud.Outgoing{Once: c.once, Dialect: store.Sendblue, KeepDeclined: true}
 	var err error
 	if out.From, err = a.sender(ctx, c, f); err != nil {
 		return out, err

@@ -52,6 +52,12 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 		a.handle(r.pattern, r.need, refuse(r.why))
 	}
 	a.mux.HandleFunc(documentRoute, serveDocument)
+	a.contactRoutes()
+	a.fileRoutes()
+	a.lineRoutes()
+	a.handle("GET /api/evaluate-service", cloud.MessagesRead, a.evaluateService)
+	a.handle("GET /api/v2/groups/{id}", cloud.MessagesRead, a.getGroup)
+	a.handle("GET /account", "", a.getAccount)
 	a.handle("/", "", a.nothingHere)
 	return a
 }

@@ -32,3 +32,29 @@ func (r reader) HasGroupChange(ctx context.Context, lineID, guid string) (bool, 
 	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM group_changes WHERE line_id = $1 AND apple_guid = $2", lineID, guid).Scan(&n)
 	return n > 0, err
 }
+
+// Presence is when somebody wrote in a group. Times are Unix milliseconds.
+type Presence struct {
+	Address string
+	Own     bool // the line's owner, by whatever way
+	First   int64
+	Last    int64
+}
+
+// Presences returns who has written in a group of a line.
+func (r reader) Presences(ctx context.Context, lineID, guid string) ([]Presence, error) {
+	return collect(ctx, r, func(r scanner) (p Presence, err error) {
+		var direction string
+		err = r.Scan(&p.Address, &direction, &p.First, &p.Last)
+		p.Own = direction == Outbound
+		return p, err
+	}, "SELECT from_addr, direction, MIN(created_at), MAX(created_at) FROM messages WHERE line_id = $1 AND peer = $2 GROUP BY from_addr, direction", lineID, guid)
+}
+
+// GroupChanges returns what has happened to a group of a line, oldest first.
+func (r reader) GroupChanges(ctx context.Context, lineID, guid string) ([]GroupChange, error) {
+	return collect(ctx, r, func(r scanner) (g GroupChange, err error) {
+		err = r.Scan(&g.ID, &g.AccountID, &g.LineID, &g.AppleGUID, &g.ChatGUID, &g.Kind, &g.Who, &g.Other, &g.Name, &g.MadeAt, &g.CreatedAt)
+		return g, err
+	}, "SELECT id, account_id, line_id, apple_guid, chat_guid, kind, who, other, name, made_at, created_at FROM group_changes WHERE line_id = $1 AND chat_guid = $2 ORDER BY made_at, id", lineID, guid)
+}

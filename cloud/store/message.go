@@ -68,6 +68,7 @@ type Message struct {
 	DatedAt         int64  // when it was sent, and until that is known when it was created
 	HiddenAt        int64  // since when nobody is shown it, 0 for what everybody is
 	Class           int64  // what it is counted by, see class.go
+	OptedOut        bool   // its person has opted out; not read from the table, set by the rules where it is shown
 }
 
 // ToGroup tells whether a message goes, or went, to a group that Messages knows.

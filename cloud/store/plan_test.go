@@ -77,6 +77,22 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.DueFetches(ctx, 1, 10, "h"); return err },
 		func(r reader) error { _, err := r.ExpiredMedia(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.Outgoing(ctx, "m"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.OpenTo(ctx, "l", "p"); return err },
+		func(r reader) error { _, err := r.OptedOut(ctx, "a", "p", "q"); return err },
+		func(r reader) error { _, err := r.LastFrom(ctx, "a", "p"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.LastTo(ctx, "a", "p"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.Presences(ctx, "l", "c"); return err },
+		func(r reader) error { _, err := r.GroupChanges(ctx, "l", "c"); return err },
+		func(r reader) error { _, err := r.Contact(ctx, "a", "p"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.Contacts(ctx, ContactFilter{AccountID: "a", Limit: 1}); return err },
+		func(r reader) error {
+			_, err := r.Contacts(ctx, ContactFilter{AccountID: "a", ID: "i", Address: "p", ByAddress: true, Descending: true, Limit: 1})
+			return err
+		},
+		func(r reader) error { _, err := r.CountContacts(ctx, "a"); return err },
+		func(r reader) error { _, err := r.UploadByToken(ctx, "t"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.UploadedBytes(ctx, "a"); return err },
+		func(r reader) error { _, err := r.ExpiredUploads(ctx, 1, 10); return err },
 	}
 	for _, read := range reads {
 		if err := read(s.reader); err != nil {

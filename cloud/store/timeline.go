@@ -19,6 +19,7 @@ const (
 	EvidenceOperator  = "operator"  // the line was removed, or its Mac replaced, revoked or restored from a copy
 	EvidenceAlarm     = "alarm"     // a row that must not be there
 	EvidenceMedia     = "media"     // what became of the file that it brings
+	EvidenceConsent   = "consent"   // its recipient wants no messages
 )
 
 // TimelineEntry is one thing that became of a message. Most change its status; an

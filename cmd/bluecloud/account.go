@@ -73,8 +73,9 @@ func accountList() *cobra.Command {
 func accountSet() *cobra.Command {
 	var a admin
 	var f planFlags
+	var words wordFlags
 	cmd := &cobra.Command{
-		Use: "set ACCOUNT", Short: "Change the plan of an account, or single limits", Args: cobra.ExactArgs(1),
+		Use: "set ACCOUNT", Short: "Change the plan of an account, single limits, or the words by which people opt out", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -87,13 +88,21 @@ func accountSet() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				chosen, err := words.set(ctx, cmd, d, v.ID)
+				if err != nil {
+					return err
+				}
 				out := limitsOf(v)
-				out["account_id"] = v.ID
-				return d.print(out, func(w io.Writer) { printLimits(w, v) })
+				out["account_id"], out["opt_out_words"], out["opt_in_words"] = v.ID, chosen.OptOut, chosen.OptIn
+				return d.print(out, func(w io.Writer) {
+					printLimits(w, v)
+					printWords(w, chosen)
+				})
 			})
 		},
 	}
 	a.flags(cmd)
 	f.flags(cmd)
+	words.flags(cmd)
 	return cmd
 }
