@@ -13,7 +13,7 @@ import (
 func (w *world) contentsOf(account string) string {
 	w.t.Helper()
 	var all strings.Builder
-	for _, table := range []string{"accounts", "keys", "lines", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries"} {
+	for _, table := range []string{"accounts", "keys", "lines", "messages", "message_steps", "idempotency", "events", "webhooks", "deliveries", "contacts", "group_changes"} {
 		for _, row := range storetest.Rows(w.t, w.dsn, "SELECT * FROM "+table+" ORDER BY 1, 2, 3") {
 			if line := fmt.Sprintf("%s %q", table, row); strings.Contains(line, account) {
 				fmt.Fprintln(&all, line)

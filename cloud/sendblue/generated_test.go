@@ -32,8 +32,8 @@ const secretText = "canary"
 func TestGeneratedRequests(t *testing.T) {
 	w := newQuietWorld(t)
 	b := w.newAccount("team_b", 0)
-	own := w.belongings(w.pair, line)
-	others := w.belongings(w.newPair(b, "*"), w.newLine(b, "+14155550001").PhoneNumber)
+	own := w.belongings(w.pair, w.line)
+	others := w.belongings(w.newPair(b, "*"), w.newLine(b, "+14155550001"))
 	before := w.contentsOf(b.ID)
 	d, err := document()
 	if err != nil {
@@ -125,16 +125,24 @@ func (w *quietWorld) as(who pair, method, path, body string) answer {
 
 // belongings makes one of everything that an account can have and returns the ids by
 // the part of a path that comes before them.
-func (w *quietWorld) belongings(who pair, from string) map[string]string {
+func (w *quietWorld) belongings(who pair, from store.Line) map[string]string {
 	w.t.Helper()
-	word := "own"
+	word, contact := "own", "+14155550111"
 	if who != w.pair {
-		word = secretText
+		word, contact = secretText, "+14155550222"
 	}
 	ids := make(map[string]string)
 	w.as(who, "POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[{"url":"https://%s.example/hook","secret":%[1]q}],"globalSecret":%[1]q}`, word))
-	send := fmt.Sprintf(`{"number":%q,"from_number":%q,"content":%q}`, somebody, from, word)
+	send := fmt.Sprintf(`{"number":%q,"from_number":%q,"content":%q}`, somebody, from.PhoneNumber, word)
 	ids["messages"] = w.as(who, "POST", "/api/send-message", send).member(w.t, "message_handle")
 	ids["message"] = ids["messages"]
+	w.as(who, "POST", "/api/v2/contacts", fmt.Sprintf(`{"number":%q,"first_name":%q}`, contact, word))
+	ids["contacts"] = contact
+	ids["groups"] = "any;+;" + contact
+	w.write(func(tx *store.Tx) error {
+		return tx.CreateGroupChange(store.GroupChange{
+			ID: "grp_" + word, AccountID: from.AccountID, LineID: from.ID, AppleGUID: word, ChatGUID: ids["groups"], Kind: "renamed", Who: somebody, Name: word, MadeAt: 1, CreatedAt: 1,
+		})
+	})
 	return ids
 }

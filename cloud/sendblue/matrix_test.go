@@ -21,8 +21,8 @@ var permissions = []string{"messages:send", "messages:read", "webhooks:manage", 
 func TestEveryRouteRefuses(t *testing.T) {
 	w := newQuietWorld(t)
 	other := w.newAccount("team_b", 0)
-	theirs := w.belongings(w.newPair(other, "*"), w.newLine(other, "+14155550001").PhoneNumber)
-	own := w.belongings(w.pair, line)
+	theirs := w.belongings(w.newPair(other, "*"), w.newLine(other, "+14155550001"))
+	own := w.belongings(w.pair, w.line)
 	key, secret, err := w.service.CreateKey(t.Context(), w.account.ID, store.Sendblue, []string{"*"})
 	if err != nil {
 		t.Fatal(err)
