@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"bluerelay/cloud/store"
 )
@@ -77,4 +78,20 @@ func (s *Service) allAbsolute(list []store.Message) []store.Message {
 		list[i] = s.absolute(m)
 	}
 	return list
+}
+
+// maxSearch is the length of what is searched for, in characters.
+const maxSearch = 200
+
+// SearchText checks what somebody searches for, the parameter q. Nothing is fine: it
+// does not filter.
+func SearchText(q string) (string, error) {
+	switch {
+	case q == "":
+	case !utf8.ValidString(q) || utf8.RuneCountInString(q) > maxSearch:
+		return "", Invalid("q", "The 'q' parameter must not exceed %d characters of UTF-8.", maxSearch)
+	case len(store.Words(q)) == 0:
+		return "", Invalid("q", "The 'q' parameter must contain a letter or a digit.")
+	}
+	return q, nil
 }

@@ -155,5 +155,6 @@ func (tx *Tx) Hide(accountID, id string, now int64) error {
 		return err
 	}
 	tx.count(m.AccountID, -m.Class, -1)
+	tx.text(m, "", true)
 	return nil
 }

@@ -19,7 +19,7 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 	seq -= int64(len(list))
 	for _, m := range list {
 		seq++
-		m.AccountID = accountID
+		m.AccountID, m.Seq = accountID, seq
 		m.DatedAt = cmp.Or(m.SentAt, m.CreatedAt)
 		m.classify(ordinal, true)
 		res, err := tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
@@ -40,6 +40,7 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 		}
 		added++
 		tx.count(accountID, m.Class, 1)
+		tx.text(m, m.Content, false)
 		if err := tx.addFirstStep(m); err != nil {
 			return 0, err
 		}

@@ -129,6 +129,7 @@ func (tx *Tx) CreateMessage(m *Message) error {
 		return err
 	}
 	tx.count(m.AccountID, m.Class, 1)
+	tx.text(*m, m.Content, false)
 	return tx.addFirstStep(*m)
 }
 

@@ -29,7 +29,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 		OldSecret: "old", OldSecretUntil: 27, FailingSince: 28, Disabled: "why", DisabledAt: 29, RetryPreset: "preset", Exhausted: 33, Kind: "kind", Numbers: []string{"n1", "n2"}, GivenSecret: "given"}
 	delivery := store.Delivery{ID: "dlv_b", AccountID: account.ID, WebhookID: hook.ID, EventID: "evt_b", EventType: "type", Body: "body<\u2028\U0001F600", State: store.DeliveryPending,
 		Attempt: 1, DueAt: 11, Response: 12, Problem: "problem", CreatedAt: 13, UpdatedAt: 14, Excerpt: "excerpt", Kind: "kind"}
-	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: store.Inbound, Status: wire.StatusReceived, From: "from", To: "to", Peer: "peer", Content: "content",
+	in := store.Message{ID: "msg_b", AccountID: account.ID, LineID: line.ID, Direction: store.Inbound, Status: wire.StatusReceived, From: "from", To: "number", Peer: "peer", Content: "content",
 		MediaURL: "media", Service: "service", ChatGUID: "chat", AppleGUID: "guid", CreatedAt: 15, SentAt: 16,
 		DeliveredAt: 17, ReadAt: 18, ErrorCode: "code", ErrorNumber: 19, ErrorMessage: "error", Origin: "origin", ReplyTo: "reply", Junk: true, Revision: 20, Unsent: 21, Edits: "edits", EditedAt: 22, UnsentAt: 23, ExpiresAt: 24, ResendOf: "resend"}
 	write(t, s, func(tx *store.Tx) error {
@@ -57,7 +57,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	same(t, delivery)(s.Delivery(ctx, hook.ID, delivery.ID))
 	same(t, []string{hook.ID})(s.DueWebhooks(ctx, 11))
 	same(t, in)(s.Message(ctx, account.ID, in.ID))
-	same(t, []store.Message{in})(s.Messages(ctx, store.MessageFilter{AccountID: account.ID, From: "from", To: "to", Direction: store.Inbound, Phases: []store.Phase{store.PhaseReceived}, Limit: 5}))
+	same(t, []store.Message{in})(s.Messages(ctx, store.MessageFilter{AccountID: account.ID, From: "from", To: "number", Direction: store.Inbound, Phases: []store.Phase{store.PhaseReceived}, Limit: 5}))
 	same(t, "new")(s.Setting(ctx, "n"))
 	same(t, "")(s.Setting(ctx, "never"))
 	same(t, true)(s.HasGUID(ctx, line.ID, "guid"))

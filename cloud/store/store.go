@@ -186,6 +186,9 @@ func migrate(ctx context.Context, db *sql.DB, e *engine) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
+	if err := prepareSearch(ctx, db, e); err != nil {
+		return fmt.Errorf("prepare the search for texts: %w", err)
+	}
 	return nil
 }
 

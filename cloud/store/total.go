@@ -56,3 +56,46 @@ func (r reader) totals(ctx context.Context, accountID string) ([]classCount, err
 		return c, err
 	}, "SELECT class, n FROM message_totals WHERE account_id = $1 AND n > 0 ORDER BY class", accountID)
 }
+
+// Total counts what a list holds, whatever its page is.
+func (r reader) Total(ctx context.Context, f MessageFilter) (int64, error) {
+	branches, _, err := r.branches(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	return r.sum(ctx, f, branches)
+}
+
+// sum counts what branches hold: from the counts of their classes where those say it
+// all, else in an index.
+func (r reader) sum(ctx context.Context, f MessageFilter, branches []branch) (total int64, err error) {
+	f.Order = f.countedBy()
+	for _, b := range branches {
+		n := b.size()
+		if b.party != "" || f.Group != "" || f.Created != (Span{}) || f.Sent != (Span{}) || f.Updated != (Span{}) || f.Text != "" {
+			q := query{filter: f}
+			if err := r.found(ctx, &q); err != nil {
+				return 0, err
+			}
+			where := q.conditions(b)
+			if err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE "+where, q.args...).Scan(&n); err != nil {
+				return 0, err
+			}
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// countedBy is the order in whose index a list is counted: that of its one span.
+func (f MessageFilter) countedBy() Order {
+	switch {
+	case f.Created != (Span{}):
+		return ByCreated
+	case f.Sent != (Span{}) && f.Updated == (Span{}):
+		return BySent
+	case f.Updated != (Span{}) && f.Sent == (Span{}):
+		return ByUpdated
+	}
+	return ByCreated
+}

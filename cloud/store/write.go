@@ -62,7 +62,8 @@ type job struct {
 	ctx    context.Context
 	fn     func(*Tx) error
 	after  []func()
-	counts []classCount // messages more or less, see Tx.count
+	counts []classCount  // messages more or less, see Tx.count
+	texts  []messageText // what messages are found by, see Tx.text
 	done   chan error
 	err    error
 }
@@ -149,6 +150,9 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 			err = w.total(ctx, group)
 		}
 		if err == nil {
+			err = w.index(ctx, group)
+		}
+		if err == nil {
 			err = w.finish(ctx)
 		} else {
 			w.undo(ctx)
@@ -199,10 +203,10 @@ func (tx *Tx) Try(fn func() error) error {
 	if _, err := tx.stmts.exec(tx.ctx, "SAVEPOINT try"); err != nil {
 		return err
 	}
-	after, counts := len(tx.job.after), len(tx.job.counts)
+	after, counts, texts := len(tx.job.after), len(tx.job.counts), len(tx.job.texts)
 	failure := fn()
 	if failure != nil {
-		tx.job.after, tx.job.counts = tx.job.after[:after], tx.job.counts[:counts]
+		tx.job.after, tx.job.counts, tx.job.texts = tx.job.after[:after], tx.job.counts[:counts], tx.job.texts[:texts]
 		if _, err := tx.stmts.exec(tx.ctx, "ROLLBACK TO try"); err != nil {
 			return errors.Join(failure, err)
 		}

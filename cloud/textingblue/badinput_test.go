@@ -94,6 +94,7 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 	for query, param := range map[string]string{
 		"limit=0": "limit", "limit=101": "limit", "limit=-1": "limit", "limit=abc": "limit", "limit=1.5": "limit", "limit=1e1": "limit", "limit=%2050": "limit", "limit=0x10": "limit", "limit=99999999999999999999": "limit", "limit=null": "limit",
 		"direction=both": "direction", "direction=INBOUND": "direction", "direction=inbound,outbound": "direction", "status=read": "status", "status=SENT": "status", "status=sent,failed": "status", "status=accepted": "status", "status=unknown": "status",
+		"q=%21": "q", "q=%20": "q", "q=%FF": "q", "q=%22%2A%22": "q", "q=" + strings.Repeat("a", 201): "q",
 		"cursor=msg_never": "cursor", "cursor=" + ids["message"] + "x": "cursor", "cursor=" + strings.ToUpper(ids["message"]): "cursor", "cursor=" + ids["number"]: "cursor", "cursor=%00": "cursor", "cursor=' OR 1=1 --": "cursor", "cursor=" + ids["foreign message"]: "cursor",
 	} {
 		refuse("list "+query, "GET", "/v1/messages?"+strings.ReplaceAll(query, " ", "%20"), "", param)

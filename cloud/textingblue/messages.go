@@ -63,6 +63,9 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 		}
 	}
 	var err error
+	if filter.Text, err = cloud.SearchText(q.Get("q")); err != nil {
+		return reply{}, err
+	}
 	if filter.Limit, err = limitOf(q); err != nil {
 		return reply{}, err
 	}

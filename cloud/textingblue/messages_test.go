@@ -329,9 +329,14 @@ func TestListFilters(t *testing.T) {
 		"?to=+14155551001":                       {"sent"},
 		"?to=%2B14155551001&from=%2B14155559876": {"sent"},
 		"?to=%2B14155551001&from=%2B14155550000": {},
+		"?q=hey":                                 {"received"},
+		"?q=HE&status=received":                  {"received"},
+		"?q=he%20hey":                            {},
+		"?q=hey%22%20OR%20%22x":                  {},
+		"?q=x%2A":                                {"queued"},
 		"?to=nobody":                             {},
-		"?from=&to=&status=&direction=&limit=&cursor=": {"accepted", "sent", "delivered", "read", "failed", "unknown", "queued", "received"},
-		"?unknown=filter&status=sent":                  {"sent"},
+		"?from=&to=&status=&direction=&q=&limit=&cursor=": {"accepted", "sent", "delivered", "read", "failed", "unknown", "queued", "received"},
+		"?unknown=filter&status=sent":                     {"sent"},
 	} {
 		got := w.list(query).ids()
 		var ids []string

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// query is the statement of a list while it is written. A plus before a column keeps
+// SQLite from looking for it by an index, where another one is better.
+type query struct {
+	filter MessageFilter
+	args   []any
+	// texts is the SELECT of the numbers of messages with the filter's words, "" without
+	// any; manyTexts tells that these are more than are looked up one by one.
+	texts     string
+	manyTexts bool
+}
+
+// place adds an argument and returns its placeholder.
+func (q *query) place(v any) string {
+	q.args = append(q.args, v)
+	return fmt.Sprintf("$%d", len(q.args))
+}
+
+// few is how many messages are sorted rather than looked for in a longer list.
+const few = 5000
+
+// maxMerged is how many classes are read side by side.
+const maxMerged = 256
+
+// places are SELECTs of a branch's messages, as k_at and k_seq. Those of few classes are
+// read class by class, each in its order; what is not much is taken whole and sorted;
+// and all else is found among the others in the order of the list.
+func (q *query) places(b branch, all int64) []string {
+	f := q.filter
+	columns := "SELECT " + f.Order.column() + " AS k_at, seq AS k_seq FROM messages WHERE "
+	if b.party == "" && f.Group == "" && !b.every && f.Text == "" {
+		n := b.size()
+		switch {
+		case f.Order == ByCreated && f.Sent == (Span{}) && f.Updated == (Span{}) && len(b.classes) <= maxMerged && q.merging(len(b.classes)) < q.scanning(n, all):
+			var parts []string
+			for _, class := range padded(b.classes) {
+				parts = append(parts, columns+"class = "+q.place(class)+q.spans()+q.before())
+			}
+			return parts
+		case n <= few:
+			return []string{columns + "class IN (" + q.list(padded(b.classes)) + ")" + q.spans() + q.before()}
+		}
+	}
+	return []string{columns + q.conditions(b) + q.before()}
+}
+
+// merging is about how many steps through an index it takes to read a page from that
+// many classes at once.
+func (q *query) merging(classes int) int64 {
+	return int64(q.filter.Offset+q.filter.Limit)*2*int64(bits.Len(uint(classes))) + 20*int64(classes)
+}
+
+// scanning is about how many it takes to find a page of n messages among all.
+func (q *query) scanning(n, all int64) int64 {
+	return min(all, int64(q.filter.Offset+q.filter.Limit)*all/max(n, 1))
+}
+
+// conditions are those of a branch, but for where the page begins.
+func (q *query) conditions(b branch) string {
+	where, column := "account_id = "+q.place(q.filter.AccountID), ""
+	switch {
+	case q.manyTexts:
+		where += " AND +seq IN (" + q.texts + ")"
+	case q.texts != "":
+		where += " AND seq IN (" + q.texts + ")"
+		column = " || ''" // no index but that of the numbers
+	}
+	if b.party != "" {
+		where += " AND party" + column + " = " + q.place(b.party)
+	}
+	if q.filter.Group != "" {
+		where += " AND peer" + column + " = " + q.place(q.filter.Group)
+	}
+	if b.every {
+		where += " AND class > 0"
+	} else {
+		where += " AND +class IN (" + q.list(padded(b.classes)) + ")"
+	}
+	return where + q.spans()
+}
+
+// spans are the conditions of time. Only that of the column which the list is sorted by
+// is one to find messages by.
+func (q *query) spans() string {
+	var where strings.Builder
+	for _, one := range []struct {
+		order Order
+		span  Span
+	}{{ByCreated, q.filter.Created}, {BySent, q.filter.Sent}, {ByUpdated, q.filter.Updated}} {
+		column := one.order.column()
+		if one.order != q.filter.Order {
+			column = "+" + column
+		}
+		if one.span.From != 0 {
+			where.WriteString(" AND " + column + " >= " + q.place(one.span.From))
+		}
+		if one.span.To != 0 {
+			where.WriteString(" AND " + column + " <= " + q.place(one.span.To))
+		}
+	}
+	return where.String()
+}
+
+// before is the condition of what follows the message after which the page begins.
+func (q *query) before() string {
+	m := q.filter.Before
+	if m == nil {
+		return ""
+	}
+	beyond := " < "
+	if q.filter.Ascending {
+		beyond = " > "
+	}
+	return " AND (" + q.filter.Order.column() + ", seq)" + beyond + "(" + q.place(q.filter.Order.of(*m)) + ", " + q.place(m.Seq) + ")"
+}
+
+func (q *query) list(classes []int64) string {
+	places := make([]string, len(classes))
+	for i, c := range classes {
+		places[i] = q.place(c)
+	}
+	return strings.Join(places, ", ")
+}
+
+// padded are the numbers of classes, filled up to a power of two with one that there is
+// not: so that statements are few.
+func padded(classes []classCount) []int64 {
+	list := make([]int64, 1<<bits.Len(uint(len(classes)-1)))
+	for i, c := range classes {
+		list[i] = c.class
+	}
+	return list
+}
