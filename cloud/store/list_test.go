@@ -36,19 +36,21 @@ func TestListsAgreeWithANaiveFilter(t *testing.T) {
 					return err
 				}
 			}
-			for i := range 600 {
-				if err := tx.live(gen, account, prefix, i); err != nil {
-					return err
-				}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 600 {
+			if err := s.Write(ctx, func(tx *Tx) error {
 				if i == 300 {
 					if err := tx.CreateRelay(Relay{ID: prefix + "rel", AccountID: account, LineID: prefix + "num_0", SecretHash: prefix, CreatedAt: 5}); err != nil {
 						return err
 					}
 				}
+				return tx.live(gen, account, prefix, i)
+			}); err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
 		}
 	}
 	all, err := collect(ctx, s.reader, scanMessage, "SELECT "+messageColumns+" FROM messages")
