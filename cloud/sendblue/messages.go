@@ -152,6 +152,9 @@ func filterOf(c call) (f store.MessageFilter, none bool, err error) {
 			return f, false, err
 		}
 	}
+	if f.Text, err = cloud.SearchText(q.text("q")); err != nil {
+		return f, false, err
+	}
 	if err := order(q, &f); err != nil {
 		return f, false, err
 	}

@@ -159,6 +159,27 @@ func TestLifeOfASend(t *testing.T) {
 	}
 }
 
+// Words find one's own messages, whatever signs are among them.
+func TestSearch(t *testing.T) {
+	w := newWorld(t, nil)
+	handle := w.send(somebody, `,"content":"Dinner at eight, says O'Neill"`).Handle // of two the last counts
+	w.send(somebody, "")
+	other := w.newAccount("team_b", 0)
+	pair := w.newPair(other, "*")
+	for q, want := range map[string]int{"dinner": 1, "DIN": 1, "o'neill%20din": 1, "dinner%20nine": 0, "%22OR%22%20*": 0, "": 2} {
+		var list page
+		w.ok("GET", "/api/v2/messages?q="+q, "").into(t, &list)
+		if len(list.Data) != want || *list.Pagination.Total != want || want == 1 && list.Data[0].Handle != handle {
+			t.Errorf("%q finds %d of %d, want %d", q, len(list.Data), *list.Pagination.Total, want)
+		}
+	}
+	var list page
+	w.call("GET", "/api/v2/messages?q=dinner", pair, "").into(t, &list)
+	if len(list.Data) != 0 {
+		t.Errorf("another account finds %+v", list.Data)
+	}
+}
+
 func TestFailuresByTheirCodes(t *testing.T) {
 	w := newWorld(t, nil)
 	mac := w.connect(w.paired(w.line), "a")
@@ -292,7 +313,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	for query, field := range map[string]string{
-		"limit=0": "limit", "limit=101": "limit", "limit=abc": "limit", "limit=1.5": "limit", "limit=-1": "limit", "offset=-1": "offset", "offset=x": "offset", "offset=99999999999": "offset",
+		"limit=0": "limit", "limit=101": "limit", "limit=abc": "limit", "limit=1.5": "limit", "limit=-1": "limit", "offset=-1": "offset", "offset=x": "offset", "offset=99999999999": "offset", "q=%21": "q",
 		"order_by=date": "order_by", "order_direction=up": "order_direction", "status=READ": "status", "status=sent,error": "status", "service=fax": "service",
 		"is_outbound=yes": "is_outbound", "message_type=inbound": "message_type", "created_at_gte=yesterday": "created_at_gte", "sent_at_lte=1": "sent_at_lte", "updated_at_gte=2026-13-01": "updated_at_gte",
 	} {
