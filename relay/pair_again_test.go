@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -37,12 +38,12 @@ func TestPairKilled(t *testing.T) {
 	p := cloud.pairing(t)
 	p.ChatDB = m.path
 	good := cloud.answer.Load()
-	child := exec.Command(os.Args[0], "-test.run=^TestPairer$")
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPairer$")
 	child.Env = append(os.Environ(), pairerURL+"="+p.SetupURL, pairerDir+"="+p.StateDir, pairerDB+"="+p.ChatDB)
 	cloud.answer.Store(new(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := child.Process.Kill(); err != nil {
-			t.Error(err)
-		}
+		kill()
 		<-r.Context().Done()
 	})))
 	out, err := child.CombinedOutput()
