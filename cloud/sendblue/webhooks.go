@@ -92,16 +92,20 @@ func (a *API) listWebhooks(ctx context.Context, c call) (reply, error) {
 	return a.hooksReply(ctx, c, "", nil)
 }
 
+// namedHooks reads a body with a type and a list of webhooks of it.
+func namedHooks(c call) (f fields, kind string, list []store.Webhook, err error) {
+	if f, err = c.object(); err != nil {
+		return nil, "", nil, err
+	}
+	if kind, err = hookType(f); err != nil {
+		return nil, "", nil, err
+	}
+	list, err = readHooks(f, "webhooks", kind)
+	return f, kind, list, err
+}
+
 func (a *API) addWebhooks(ctx context.Context, c call) (reply, error) {
-	f, err := c.object()
-	if err != nil {
-		return reply{}, err
-	}
-	kind, err := hookType(f)
-	if err != nil {
-		return reply{}, err
-	}
-	list, err := readHooks(f, "webhooks", kind)
+	f, _, list, err := namedHooks(c)
 	if err != nil {
 		return reply{}, err
 	}
@@ -157,15 +161,7 @@ func (a *API) replaceWebhooks(ctx context.Context, c call) (reply, error) {
 }
 
 func (a *API) removeWebhooks(ctx context.Context, c call) (reply, error) {
-	f, err := c.object()
-	if err != nil {
-		return reply{}, err
-	}
-	kind, err := hookType(f)
-	if err != nil {
-		return reply{}, err
-	}
-	list, err := readHooks(f, "webhooks", kind)
+	_, kind, list, err := namedHooks(c)
 	if err != nil {
 		return reply{}, err
 	}
