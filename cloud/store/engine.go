@@ -21,7 +21,7 @@ type engine struct {
 	server bool
 	// place is how a parameter is written: $1 in the code, and …1 for the engine.
 	place string
-	// findTexts selects the numbers of an account's messages that hold words: %[1]s is the
+	// findTexts selects, as hit, the numbers of an account's messages that hold words: %[1]s is the
 	// docid before its first one, %[2]s what match makes of the words, %[3]s its last docid.
 	findTexts string
 	// match asks for texts with all of the words, the last of which may be the beginning of
@@ -32,7 +32,7 @@ type engine struct {
 var sqlite = &engine{
 	dialect:   goose.DialectSQLite3,
 	begin:     "BEGIN IMMEDIATE",
-	findTexts: "SELECT docid - %[1]s FROM message_texts WHERE message_texts MATCH %[2]s AND docid BETWEEN %[1]s AND %[3]s",
+	findTexts: "SELECT docid - %[1]s AS hit FROM message_texts WHERE message_texts MATCH %[2]s AND docid BETWEEN %[1]s AND %[3]s",
 	match:     func(words []string) string { return `"` + strings.Join(words, `" "`) + `*"` },
 	place:     "?", // SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth
 }
@@ -44,7 +44,7 @@ var postgres = &engine{
 	begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
 	enter:   "SELECT CAST(pg_current_xact_id() AS TEXT) FROM pg_advisory_xact_lock(1651275110, hashtext(current_schema()))",
 	server:  true,
-	findTexts: `SELECT seq FROM messages WHERE account_id = (SELECT id FROM accounts WHERE ordinal BETWEEN CAST(%[1]s AS BIGINT) / 1099511627776 AND CAST(%[3]s AS BIGINT) / 1099511627776)
+	findTexts: `SELECT seq AS hit FROM messages WHERE account_id = (SELECT id FROM accounts WHERE ordinal BETWEEN CAST(%[1]s AS BIGINT) / 1099511627776 AND CAST(%[3]s AS BIGINT) / 1099511627776)
 		AND to_tsvector('simple', LEFT(content, 50000)) @@ to_tsquery('simple', %[2]s)`,
 	match: func(words []string) string { return "'" + strings.Join(words, "' & '") + "':*" },
 	place: "$",

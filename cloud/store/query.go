@@ -34,7 +34,7 @@ const maxMerged = 256
 // and all else is found among the others in the order of the list.
 func (q *query) places(b branch, all int64) []string {
 	f := q.filter
-	columns := "SELECT " + f.Order.column() + " AS k_at, seq AS k_seq FROM messages WHERE "
+	columns := "SELECT " + f.Order.column() + " AS k_at, seq AS k_seq FROM " + q.from() + " WHERE "
 	if b.party == "" && f.Group == "" && !b.every && f.Text == "" {
 		n := b.size()
 		switch {
@@ -62,21 +62,28 @@ func (q *query) scanning(n, all int64) int64 {
 	return min(all, int64(q.filter.Offset+q.filter.Limit)*all/max(n, 1))
 }
 
+// from is where messages are looked for: few texts lead to theirs, one by one.
+func (q *query) from() string {
+	if q.texts != "" && !q.manyTexts {
+		return "(" + q.texts + ") AS found CROSS JOIN messages"
+	}
+	return "messages"
+}
+
 // conditions are those of a branch, but for where the page begins.
 func (q *query) conditions(b branch) string {
-	where, column := "account_id = "+q.place(q.filter.AccountID), ""
+	where := "account_id = " + q.place(q.filter.AccountID)
 	switch {
 	case q.manyTexts:
 		where += " AND +seq IN (" + q.texts + ")"
 	case q.texts != "":
-		where += " AND seq IN (" + q.texts + ")"
-		column = " || ''" // no index but that of the numbers
+		where += " AND seq = hit"
 	}
 	if b.party != "" {
-		where += " AND party" + column + " = " + q.place(b.party)
+		where += " AND party = " + q.place(b.party)
 	}
 	if q.filter.Group != "" {
-		where += " AND peer" + column + " = " + q.place(q.filter.Group)
+		where += " AND peer = " + q.place(q.filter.Group)
 	}
 	if b.every {
 		where += " AND class > 0"

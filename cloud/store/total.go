@@ -78,7 +78,7 @@ func (r reader) sum(ctx context.Context, f MessageFilter, branches []branch) (to
 				return 0, err
 			}
 			where := q.conditions(b)
-			if err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE "+where, q.args...).Scan(&n); err != nil {
+			if err := r.stmts.row(ctx, "SELECT COUNT(*) FROM "+q.from()+" WHERE "+where, q.args...).Scan(&n); err != nil {
 				return 0, err
 			}
 		}
