@@ -223,6 +223,11 @@ func TestRetiredRelayReportsFacts(t *testing.T) {
 func TestRetiredRelayReadsFirst(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
+	m.journal(func(j *journal) { // as a pairing does: else the first row may be history
+		if err := j.setCursor(t.Context(), *Pairing{ChatDB: m.path}.mark(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	})
 	m.start()
 	m.say("G-1", alice, "read", false, time.Now())
 	m.until("the first row", func() bool { return len(m.reports) == 1 })
