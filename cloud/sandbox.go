@@ -57,14 +57,7 @@ func (s *Service) CreateTestKey(ctx context.Context, accountID, dialect string, 
 func sandboxOf(tx *store.Tx, owner store.Account, now time.Time) (store.Line, error) {
 	a, err := tx.TestAccount(tx.Context(), owner.ID)
 	if err == nil {
-		lines, err := tx.Lines(tx.Context(), a.ID)
-		if err == nil && len(lines) != 1 {
-			err = fmt.Errorf("the test account %s has %d lines", a.ID, len(lines))
-		}
-		if err != nil {
-			return store.Line{}, err
-		}
-		return lines[0], nil
+		return testLine(tx.Context(), tx, a.ID)
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return store.Line{}, err
@@ -83,6 +76,24 @@ func sandboxOf(tx *store.Tx, owner store.Account, now time.Time) (store.Line, er
 		Pace: "off", NewConversations: "off", CreatedAt: now.UnixMilli(),
 	}
 	return l, tx.CreateLine(l)
+}
+
+// TestLine is the one line of an account of test keys.
+func (s *Service) TestLine(ctx context.Context, accountID string) (store.Line, error) {
+	return testLine(ctx, s.store, accountID)
+}
+
+func testLine(ctx context.Context, r interface {
+	Lines(ctx context.Context, accountID string) ([]store.Line, error)
+}, accountID string) (store.Line, error) {
+	lines, err := r.Lines(ctx, accountID)
+	if err == nil && len(lines) != 1 {
+		err = fmt.Errorf("the test account %s has %d lines", accountID, len(lines))
+	}
+	if err != nil {
+		return store.Line{}, err
+	}
+	return lines[0], nil
 }
 
 // freeTestNumber draws a number that no line has.

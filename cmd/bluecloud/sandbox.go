@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -150,18 +149,18 @@ func (b *sandboxes) attend(ctx context.Context, accountID string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	lines, err := b.server.store.Lines(ctx, accountID)
-	if err != nil || len(lines) != 1 {
-		return errors.Join(err, fmt.Errorf("a test account has one line, this one %d", len(lines)))
+	line, err := b.server.cloud.TestLine(ctx, accountID)
+	if err != nil {
+		return err
 	}
 	dir := filepath.Join(b.server.data, "test", accountID)
-	m, stop, err := startSimulated(ctx, exe, filepath.Join(dir, "messages"), lines[0].PhoneNumber, b.log)
+	m, stop, err := startSimulated(ctx, exe, filepath.Join(dir, "messages"), line.PhoneNumber, b.log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	state := filepath.Join(dir, "relay")
-	if err := b.pair(ctx, lines[0], state, m); err != nil {
+	if err := b.pair(ctx, line, state, m); err != nil {
 		return err
 	}
 	r, err := relay.Open(ctx, relay.Config{
