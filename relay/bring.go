@@ -32,6 +32,12 @@ func (u *uploader) serve(ctx context.Context, one upload) {
 	}
 	if err := u.journal.saveUploads(ctx, one); err != nil {
 		log.Error("upload.not_recorded", "error", err.Error())
+		// The table still says that it is due: without a pause a full disk would have it
+		// tried, and told here, as fast as the machine can.
+		select {
+		case <-ctx.Done():
+		case <-time.After(u.cfg.Retry):
+		}
 	}
 }
 

@@ -33,8 +33,8 @@ type line struct {
 type relay struct {
 	dir    string
 	daemon *keeper
-	// refused counts how often the cloud has refused it.
-	refused atomic.Int64
+	// refused counts how often the cloud has refused it, welcomed how often it did not.
+	refused, welcomed atomic.Int64
 }
 
 // tune is what the relays' waiting times are: a round lasts seconds.
@@ -94,8 +94,11 @@ func (l *line) begin(r *relay) (err error) {
 		cmd.Env = append(cmd.Env, relayTune)
 		return cmd
 	}, func(said string) {
-		if strings.Contains(said, "link.refused") {
+		switch {
+		case strings.Contains(said, "link.refused"):
 			r.refused.Add(1)
+		case strings.Contains(said, "link.up"):
+			r.welcomed.Add(1)
 		}
 	})
 	return err
@@ -189,14 +192,17 @@ func (l *line) restore(ctx context.Context, wait time.Duration) error {
 	l.disk.room.Lock()
 	r.daemon.hold()
 	r.refused.Store(0)
+	r.welcomed.Store(0)
 	err = errors.Join(removeFiles(r.dir), copyFiles(r.dir, saved))
 	r.daemon.release()
 	l.disk.room.Unlock()
 	if err != nil {
 		return err
 	}
-	// It may have had nothing to report since the copy; then it is no old journal.
-	l.round.await(ctx, 700*time.Millisecond, func() bool { return r.refused.Load() > 0 })
+	// It may have had nothing to report since the copy; then it is no old journal. Whoever
+	// changes the Mac while it is refused gives up what came in since then, so the verdict
+	// is waited for, which takes long on a machine with much to do.
+	l.round.await(ctx, 10*time.Second, func() bool { return r.refused.Load()+r.welcomed.Load() > 0 })
 	if r.refused.Load() == 0 {
 		return nil
 	}
