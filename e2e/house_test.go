@@ -22,6 +22,8 @@ var house = map[string][]string{
 	"mac":                   {},
 	"launchd":               {"mac"},
 	"simulator":             {},
+	"update":                {},
+	"update/sign":           {"update"},
 	"cli":                   {},
 	"relay":                 {"wire", "chatdb", "applescript", "mac", "fault"},
 	"cloud/store":           {"wire"},
