@@ -39,7 +39,6 @@ func (r *round) rest(ctx context.Context) time.Time {
 // pairAgain does what a person does who reads that a Mac is to be paired again: a
 // journal that was brought back may be refused only now.
 func (r *round) pairAgain(ctx context.Context) error {
-	const often = 3 // a single refusal may be that of a connection which another took over
 	for _, l := range r.lines {
 		if l.current().refused.Load() < often {
 			continue

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,8 +118,28 @@ func (l *line) processes() []*relay {
 	return append([]*relay{l.relay}, l.retired...)
 }
 
-// maxRetired bounds the daemons that have lost their right and do not know it yet.
-const maxRetired = 1
+// often is how many refusals are meant: a single one may be that of a connection which
+// another took over.
+const often = 3
+
+// maxRetired bounds the replaced Macs of a line that still have something to tell.
+const maxRetired = 3
+
+// crowded stops the replaced Macs that the cloud has turned away, which it does when it
+// has heard all, and tells whether too many are left for another change. What one that is
+// switched off sooner knows alone is lost, as a person is told who replaces a Mac.
+func (l *line) crowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired = slices.DeleteFunc(l.retired, func(r *relay) bool {
+		over := r.refused.Load() >= often
+		if over {
+			r.daemon.stop()
+		}
+		return over
+	})
+	return len(l.retired) >= maxRetired
+}
 
 // swap gives the line another Mac; the old one goes on until the cloud has told it
 // that it is not wanted any more.
@@ -128,17 +149,9 @@ func (l *line) swap(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	old := l.relay
-	l.relay, l.retired = r, append(l.retired, old)
-	var over []*relay
-	if len(l.retired) > maxRetired {
-		over, l.retired = l.retired[:1], l.retired[1:]
-	}
-	l.mu.Unlock()
-	for _, r := range over {
-		l.round.await(ctx, 5*time.Second, func() bool { return r.refused.Load() > 0 })
-		r.daemon.stop()
-	}
+	defer l.mu.Unlock()
+	l.relay.refused.Store(0) // what it is told from now on counts
+	l.relay, l.retired = r, append(l.retired, l.relay)
 	return nil
 }
 

@@ -211,6 +211,9 @@ func (r *round) changeMac(ctx context.Context, l *line) error {
 	if r.shape.old {
 		deed = whatRestore
 	}
+	if deed == whatSwap && l.crowded() {
+		deed = whatRepair
+	}
 	// Beside all the rest: who changes a Mac is killed and cut off like anybody else.
 	r.work.Go(func() {
 		defer l.changing.Unlock()
