@@ -73,7 +73,12 @@ type Result struct {
 func (t Tools) Run(ctx context.Context, limit time.Duration, stdin []byte, name string, args ...string) (Result, error) {
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(within, t.Path(name), args...)
+	return t.run(within, stdin, name, args...)
+}
+
+// run is Run for as long as ctx lasts.
+func (t Tools) run(ctx context.Context, stdin []byte, name string, args ...string) (Result, error) {
+	cmd := exec.CommandContext(ctx, t.Path(name), args...)
 	var out, errs bounded
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if stdin != nil {
@@ -87,8 +92,8 @@ func (t Tools) Run(ctx context.Context, limit time.Duration, stdin []byte, name 
 	if cmd.ProcessState != nil {
 		result.Code = cmd.ProcessState.ExitCode()
 	}
-	if within.Err() != nil {
-		return result, fmt.Errorf("run %s: %w", name, within.Err())
+	if ctx.Err() != nil {
+		return result, fmt.Errorf("run %s: %w", name, ctx.Err())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return result, fmt.Errorf("run %s: %w", name, ErrNoTool)

@@ -195,19 +195,20 @@ func (h *heaven) hears(want string) {
 	h.until(want, func() bool { return slices.Contains(h.heard(), want) })
 }
 
-// mac is a whole relay with its Messages and a script for osascript.
-type mac struct {
+// rig is a whole relay with its Messages and a script for osascript.
+type rig struct {
 	*heaven
 	*messages
 	t     testing.TB
 	cfg   Config
 	calls string // file in which osascript writes its arguments
 	stop  func()
+	relay *Relay // the one that runs
 }
 
-func newMac(t testing.TB) *mac {
+func newMac(t testing.TB) *rig {
 	t.Helper()
-	m := &mac{heaven: newHeaven(t), messages: newMessages(t), t: t}
+	m := &rig{heaven: newHeaven(t), messages: newMessages(t), t: t}
 	dir := t.TempDir()
 	m.calls = filepath.Join(dir, "calls")
 	program := filepath.Join(dir, "osascript")
@@ -232,7 +233,7 @@ func newMac(t testing.TB) *mac {
 }
 
 // journal lends the journal while no relay runs.
-func (m *mac) journal(use func(j *journal)) {
+func (m *rig) journal(use func(j *journal)) {
 	m.t.Helper()
 	j, err := openJournal(m.t.Context(), m.cfg.StateDir)
 	if err != nil {
@@ -243,12 +244,13 @@ func (m *mac) journal(use func(j *journal)) {
 }
 
 // start runs the relay until halt, or the end of the test.
-func (m *mac) start() {
+func (m *rig) start() {
 	m.t.Helper()
 	r, err := Open(m.t.Context(), m.cfg)
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	m.relay = r
 	ctx, cancel := contextOf(m.t)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -263,7 +265,7 @@ func (m *mac) start() {
 }
 
 // ran are the calls of osascript for sends so far, as "VERB SERVICE KIND TARGET VALUE".
-func (m *mac) ran() (list []string) {
+func (m *rig) ran() (list []string) {
 	data, _ := os.ReadFile(m.calls) // absent until the first
 	for line := range strings.Lines(string(data)) {
 		if strings.HasPrefix(line, "send-") {
@@ -274,7 +276,7 @@ func (m *mac) ran() (list []string) {
 }
 
 // runs waits for so many calls.
-func (m *mac) runs(n int) []string {
+func (m *rig) runs(n int) []string {
 	m.t.Helper()
 	m.until(fmt.Sprintf("%d calls of osascript", n), func() bool { return len(m.ran()) >= n })
 	return m.ran()

@@ -44,19 +44,24 @@ type link struct {
 // ErrRevoked says that the cloud no longer accepts this Mac.
 var ErrRevoked = errors.New("the cloud no longer accepts this Mac: pair it again with `bluerelay pair`")
 
-// run dials until ctx ends; between tries it waits a random time that grows. It
-// gives up only where another try cannot help a person who does nothing.
+// run dials until ctx ends; between tries it waits a random time that grows, or until
+// the Mac wakes from sleep. It gives up only where another try cannot help a person who
+// does nothing.
 func (l *link) run(ctx context.Context) error {
 	for try := 0; ctx.Err() == nil; try++ {
-		welcomed, err := l.session(ctx)
+		day, over := l.days.within(ctx)
+		welcomed, err := l.session(day)
 		if ctx.Err() != nil {
+			over()
 			return nil
 		}
-		if welcomed {
+		if welcomed || day.Err() != nil {
 			try = 0
 		}
 		pause := l.pause(try)
 		switch {
+		case day.Err() != nil:
+			l.log.Info("link.woke")
 		case websocket.IsCloseError(err, wire.CloseRevoked, wire.CloseJournal), errors.Is(err, ErrRevoked):
 			l.welcome.Store(false) // what was not begun, somebody else may have begun by now
 			l.log.Error("link.refused", "error", ErrRevoked.Error())
@@ -69,9 +74,10 @@ func (l *link) run(ctx context.Context) error {
 			l.log.Warn("link.lost", "error", err.Error(), "again_in_ms", pause.Milliseconds())
 		}
 		select {
-		case <-ctx.Done():
+		case <-day.Done(): // asleep or over: no reason to wait
 		case <-time.After(pause):
 		}
+		over()
 	}
 	return nil
 }
@@ -94,6 +100,10 @@ func (l *link) session(ctx context.Context) (welcomed bool, err error) {
 		return false, err
 	}
 	defer l.conn.Close()
+	// Whoever waits in the socket does not hear ctx.
+	conn := l.conn
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	if err := l.write(wire.Frame{Type: wire.TypeHello, Hello: hello}); err != nil {
 		return false, err
 	}

@@ -33,15 +33,19 @@ type observer struct {
 }
 
 // run keeps chat.db open and watched until ctx ends, and reopens it when it was
-// missing, unreadable or replaced. The person is told through the relay's health.
+// missing, unreadable or replaced, or when the Mac has slept. The person is told
+// through the relay's health.
 func (o *observer) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := o.session(ctx)
+		day, over := o.days.within(ctx)
+		err := o.session(day)
+		slept := day.Err() != nil
+		over()
 		if ctx.Err() != nil {
 			break
 		}
-		if err == nil {
-			continue // replaced: open the new file at once
+		if err == nil || slept {
+			continue // replaced, or watched by what does not outlive a sleep: open it anew at once
 		}
 		if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
 			o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())

@@ -7,10 +7,10 @@
 // unknown and looked for, never done again; a status is reported only from a row in
 // chat.db. It speaks to one cloud, for one line, from one Mac.
 //
-// Five goroutines do the work, each owned and awaited by Run: the observer reads
+// Six goroutines do the work, each owned and awaited by Run: the observer reads
 // chat.db, the sender runs osascript, the link keeps the websocket, the uploader
 // brings the files of inbound messages to the cloud, the fetcher those of orders to
-// the Mac. They meet in the journal and wake each other by doorbells; nothing lives
+// the Mac, the keeper holds the Mac awake and tells when it slept. They meet in the journal and wake each other by doorbells; nothing lives
 // only in memory. A Relay runs once and its exported methods are not for concurrent
 // use.
 package relay
@@ -30,6 +30,7 @@ import (
 
 	"bluerelay/applescript"
 	"bluerelay/chatdb"
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 
@@ -44,10 +45,12 @@ type Config struct {
 	Version   string // of this build
 	Log       *slog.Logger
 
-	Attachments string // Messages' folder of files: Attachments beside chat.db
-	Open        string // launches Messages: /usr/bin/open beside the real osascript, else nothing does
-	Sips        string // converts pictures: /usr/bin/sips; a program that is not there converts nothing
-	Afconvert   string // converts sound: /usr/bin/afconvert
+	Attachments string    // Messages' folder of files: Attachments beside chat.db
+	Open        string    // launches Messages: /usr/bin/open beside the real osascript, else nothing does
+	Tools       mac.Tools // the programs of macOS
+	KeepAwake   bool      // hold the Mac awake by caffeinate, where there is one
+	Sips        string    // converts pictures: /usr/bin/sips; a program that is not there converts nothing
+	Afconvert   string    // converts sound: /usr/bin/afconvert
 
 	Settle       time.Duration // from osascript's end until a text without a row is unknown: 30 s
 	SettleFile   time.Duration // the same for a file: 10 min
@@ -105,6 +108,7 @@ type Relay struct {
 	health     *health
 	hold       hold
 	clock      clock
+	days       days
 	lock       *os.File
 
 	sendBell   chan struct{} // there may be something to send
@@ -193,11 +197,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var others, sendings sync.WaitGroup
-	var errs [5]error
+	var errs [6]error
 	others.Go(func() { errs[0] = (&observer{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[1] = (&link{Relay: r}).run(outer); cancel() })
 	others.Go(func() { errs[3] = newUploader(r).run(outer); cancel() })
 	others.Go(func() { errs[4] = newFetcher(r).run(outer); cancel() })
+	others.Go(func() { errs[5] = newKeeper(r).run(outer); cancel() })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
 			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit, Open: r.cfg.Open,

@@ -89,6 +89,7 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&attachments, "attachments", "", "Messages' folder of files (default: Attachments beside --chat-db)")
 	cmd.Flags().StringVar(&cfg.Sips, "sips", "/usr/bin/sips", "program that makes JPEG of HEIC pictures; without it they go as they are")
 	cmd.Flags().StringVar(&cfg.Afconvert, "afconvert", "/usr/bin/afconvert", "program that makes M4A of voice notes; without it they go as they are")
+	cmd.Flags().BoolVar(&cfg.KeepAwake, "keep-awake", true, "keep the Mac from sleeping while the daemon runs; on battery only from the sleep of a Mac that nobody uses")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

@@ -1,0 +1,90 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"bluerelay/mac"
+)
+
+// keeper keeps the Mac fit for the relay: it holds it awake, and notices when it slept
+// all the same, because a lid was closed or somebody sent it to sleep. One goroutine
+// runs it, and one more holds on to caffeinate.
+type keeper struct {
+	*Relay
+	slept func(now time.Time) time.Duration // since the last call
+}
+
+func newKeeper(r *Relay) *keeper { return &keeper{Relay: r, slept: new(clock).look} }
+
+// pulse is how often the keeper looks at the clock, which costs microseconds and no
+// child process.
+const pulse = time.Second
+
+func (k *keeper) run(ctx context.Context) error {
+	var awake sync.WaitGroup
+	defer awake.Wait()
+	if k.cfg.KeepAwake {
+		awake.Go(func() { k.keepAwake(ctx) })
+	}
+	beat := time.NewTicker(pulse)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-beat.C:
+			k.look(time.Now())
+		}
+	}
+}
+
+// look ends the day after a sleep: chat.db is opened and watched anew, the cloud is
+// called anew, and the sender heeds what is due. A clock that was set forward looks the
+// same, and costs one reconnect.
+func (k *keeper) look(now time.Time) {
+	slept := k.slept(now)
+	if slept <= 0 {
+		return
+	}
+	k.log.Info("mac.woke", "slept", slept.Round(time.Second).String())
+	k.days.next()
+	ring(k.sendBell)
+}
+
+// The pauses between two caffeinates. One that lived for long has not failed.
+const (
+	caffeineMin   = time.Second
+	caffeineMax   = 10 * time.Minute
+	caffeineSound = time.Minute
+)
+
+// keepAwake starts caffeinate, and another one after a pause that doubles when it ends.
+// A machine without caffeinate is left alone.
+func (k *keeper) keepAwake(ctx context.Context) {
+	pause := caffeineMin
+	for {
+		began := time.Now()
+		err := k.cfg.Tools.KeepAwake(ctx, os.Getpid())
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, mac.ErrNoTool) {
+			k.log.Debug("mac.not_kept_awake", "error", err.Error())
+			return
+		}
+		if time.Since(began) > caffeineSound {
+			pause = caffeineMin
+		}
+		k.log.Warn("mac.not_kept_awake", "error", err.Error(), "again_in_ms", pause.Milliseconds())
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, caffeineMax)
+	}
+}
