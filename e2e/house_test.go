@@ -21,6 +21,7 @@ var house = map[string][]string{
 	"applescript":           {"fault"},
 	"mac":                   {},
 	"launchd":               {"mac"},
+	"launchd/launchdtest":   {"mac"},
 	"simulator":             {},
 	"update":                {},
 	"update/sign":           {"update"},

@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"bluerelay/launchd"
+	"bluerelay/launchd/launchdtest"
 )
 
 // childMode names the variable that turns the test binary into a daemon.
 const childMode = "LAUNCHD_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	launchdtest.Main()
 	if mode := os.Getenv(childMode); mode != "" {
 		os.Exit(child(mode))
 	}

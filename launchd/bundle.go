@@ -1,0 +1,230 @@
+package launchd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Bundle is the small signed application in which the daemon lives on a Mac. macOS binds
+// the person's permissions to its identifier and its signature: both stay the same from one
+// version to the next, so that an update asks for nothing.
+//
+// Beside the bundle, in the hidden folder .bluerelay, is place for one other version: the next
+// one while it is made, then the former one. They change places in a single step, so that
+// there is a whole bundle at Path at any instant, and a program that runs is never written
+// into: the kernel would kill it for its signature.
+type Bundle struct {
+	Path    string // absolute, ending in .app: ~/Applications/bluerelay.app
+	Version string // of the program that is put in
+	Signer  Signer
+}
+
+var (
+	// ErrBusy says that an install or update of the same bundle is under way.
+	ErrBusy = errors.New("another install or update is under way: wait until it has ended")
+	// ErrNoFormer says that there is no former version to go back to.
+	ErrNoFormer = errors.New("there is no former version to go back to")
+)
+
+// DefaultBundlePath returns where the bundle belongs for the present user:
+// ~/Applications/bluerelay.app. It creates nothing.
+func DefaultBundlePath() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home folder: %w", err)
+	}
+	return filepath.Join(home, "Applications", "bluerelay.app"), nil
+}
+
+// Program is the path of the binary in the bundle, the one that launchd starts.
+func (b Bundle) Program() string { return filepath.Join(b.Path, "Contents", "MacOS", "bluerelay") }
+
+// Replace makes a signed bundle of the program at binary and puts it in the place of the
+// one at Path, if there is one, which is kept for Rollback. A running daemon goes on with
+// the old program until it is started again. After an error, ErrBusy among them, or a
+// crash at any point, Path holds what it held or the new version, whole.
+func (b Bundle) Replace(ctx context.Context, binary string) error {
+	unlock, err := b.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := b.stage(ctx, binary); err != nil {
+		return err
+	}
+	return b.swap()
+}
+
+// Rollback puts the version that Replace took away back to Path and removes the other. The
+// error is ErrNoFormer where there is none.
+func (b Bundle) Rollback() error {
+	unlock, err := b.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return b.rollback()
+}
+
+func (b Bundle) rollback() error {
+	if _, err := os.Stat(b.spare()); errors.Is(err, fs.ErrNotExist) {
+		return ErrNoFormer
+	}
+	if err := b.swap(); err != nil {
+		return err
+	}
+	return b.dropSpare()
+}
+
+// Keep ends an update that went well: the former version is removed.
+func (b Bundle) Keep() error {
+	unlock, err := b.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return b.dropSpare()
+}
+
+func (b Bundle) workshop() string { return filepath.Join(filepath.Dir(b.Path), ".bluerelay") }
+func (b Bundle) spare() string    { return filepath.Join(b.workshop(), filepath.Base(b.Path)) }
+
+func (b Bundle) dropSpare() error {
+	if err := os.RemoveAll(b.spare()); err != nil {
+		return fmt.Errorf("remove the other version: %w", err)
+	}
+	return nil
+}
+
+// lock takes the bundle for one install or update, and makes the folders it needs.
+func (b Bundle) lock() (unlock func(), err error) {
+	dir := filepath.Dir(b.Path)
+	if err := ownFolder(dir); err != nil {
+		return nil, fmt.Errorf("prepare the application's folder: %w", err)
+	}
+	if err := os.Mkdir(b.workshop(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("prepare the application's folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(b.workshop(), "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the application's folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, ErrBusy
+		}
+		return nil, fmt.Errorf("lock the application's folder: %w", err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// ownFolder makes a folder where only it is missing, and refuses one that others own or may
+// write to: who can put another program there would get the person's permissions.
+func ownFolder(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return checkFolder(root, dir)
+}
+
+// stage makes the next version beside the present one, signed, checked and on disk.
+func (b Bundle) stage(ctx context.Context, binary string) error {
+	err := b.dropSpare()
+	if err == nil {
+		err = b.assemble(binary)
+	}
+	if err == nil {
+		err = b.Signer.Sign(ctx, b.spare())
+	}
+	if err == nil {
+		err = syncTree(b.spare())
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("the disk is full, free some space and try again (what is installed was not changed): %w", err)
+	}
+	return errors.Join(fmt.Errorf("make the application: %w", err), b.dropSpare())
+}
+
+func (b Bundle) assemble(binary string) error {
+	contents := filepath.Join(b.spare(), "Contents")
+	if err := os.MkdirAll(filepath.Join(contents, "MacOS"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(contents, "Info.plist"), InfoPlist(b.Version), 0o644); err != nil {
+		return err
+	}
+	return copyProgram(binary, filepath.Join(contents, "MacOS", "bluerelay"))
+}
+
+func copyProgram(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if info, err := in.Stat(); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() || info.Size() == 0 {
+		return fmt.Errorf("%s is no program", from)
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// swap puts the other version to Path, and what was there beside it.
+func (b Bundle) swap() error {
+	_, err := os.Lstat(b.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.Rename(b.spare(), b.Path)
+	case err == nil:
+		err = exchange(b.spare(), b.Path)
+	}
+	if errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("the volume of %s cannot exchange two folders in one step: it must be APFS", b.Path)
+	}
+	if err == nil {
+		err = errors.Join(syncPath(b.workshop()), syncPath(filepath.Dir(b.Path)))
+	}
+	if err != nil {
+		return fmt.Errorf("put the application in its place: %w", err)
+	}
+	return nil
+}
+
+// syncTree makes a folder and all in it durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&^fs.ModeDir != 0 {
+			return err
+		}
+		return syncPath(path)
+	})
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,35 @@
+package launchd_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestReplaceOnAFullDisk runs out of space in the middle of the next version.
+func TestReplaceOnAFullDisk(t *testing.T) {
+	h := newHome(t)
+	b := h.bundle()
+	folder := filepath.Dir(b.Path)
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("none", folder, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
+		t.Skipf("no small disk can be made here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(folder, 0) })
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.program, make([]byte, 1<<20), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Replace(t.Context(), h.program); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "1")
+	wantOnly(t, filepath.Join(folder, ".bluerelay"), "lock")
+}

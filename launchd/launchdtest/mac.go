@@ -1,0 +1,206 @@
+// Package launchdtest is a Mac without a Mac, for tests: launchctl, codesign and security
+// as real programs with the exit codes and texts that are documented for them, and a
+// launchd that starts real daemons and keeps them alive.
+//
+// The test binary itself takes these parts, by the name under which it is started. It is
+// not macOS: what it does is what reports say that macOS does, no more.
+package launchdtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"bluerelay/mac"
+)
+
+// roles are the programs that the test binary can be.
+var roles = map[string]func(*world, []string) int{
+	"launchctl": launchctl,
+	"codesign":  codesign,
+	"security":  security,
+	"launchd":   supervise,
+}
+
+// Main ends the process if it was started as one of the programs. TestMain calls it first.
+func Main() {
+	role, ok := roles[filepath.Base(os.Args[0])]
+	if !ok {
+		return
+	}
+	w := &world{dir: filepath.Dir(os.Args[0])}
+	os.Exit(role(w, os.Args[1:]))
+}
+
+// State is what this Mac remembers. A test sets it before and reads it after.
+type State struct {
+	Session  string // what managername says: Aqua, Background, System
+	NoScreen bool   // nobody is logged in at the screen: there is no domain gui/UID
+	Language string // of the texts: "" is English, "de" German
+	Throttle time.Duration
+
+	// Fail are answers that replace those of the program and verb, such as "launchctl
+	// bootstrap", one after the other.
+	Fail map[string][]Failure
+	// KillAt ends the caller with SIGKILL at the start of the call of that number, from 1.
+	KillAt int
+
+	Jobs      map[string]*Job
+	Disabled  map[string]bool
+	Keychains []string        // the user's search list
+	Unlocked  map[string]bool // by path
+	Named     map[string]string
+
+	Calls []Call
+}
+
+// Failure is an answer of a program. Before it the program does what it was asked to,
+// where Anyway says so.
+type Failure struct {
+	Code   int
+	Text   string
+	Anyway bool
+}
+
+// Job is a loaded agent.
+type Job struct {
+	Plist      string
+	Supervisor int
+	PID        int
+	Runs       int
+	LastExit   *int
+	Signature  string // the requirement that launchd has pinned
+	Killed     bool   // by the kernel, for its signature
+	Leaving    bool
+}
+
+// Call is one run of a program.
+type Call struct {
+	Program string
+	Args    []string
+}
+
+// Mac is one such machine.
+type Mac struct{ Tools mac.Tools }
+
+// New makes a machine with a person logged in at its screen.
+func New(t testing.TB) *Mac {
+	t.Helper()
+	dir := t.TempDir()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range roles {
+		if err := os.Symlink(exe, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &Mac{mac.Tools{Dir: dir}}
+	m.Change(t, func(s *State) {
+		s.Session, s.Throttle = "Aqua", 20*time.Millisecond
+		s.Keychains = []string{filepath.Join(dir, "login.keychain-db")}
+	})
+	t.Cleanup(m.shutDown)
+	return m
+}
+
+// Change reads the state, lets do change it, and writes it.
+func (m *Mac) Change(t testing.TB, do func(*State)) {
+	t.Helper()
+	if err := (&world{dir: m.Tools.Dir}).change(do); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// State returns the present state.
+func (m *Mac) State(t testing.TB) State {
+	t.Helper()
+	var got State
+	m.Change(t, func(s *State) { got = *s })
+	return got
+}
+
+// shutDown ends what this Mac's launchd still runs.
+func (m *Mac) shutDown() {
+	w := &world{dir: m.Tools.Dir}
+	_ = w.change(func(s *State) {
+		for _, job := range s.Jobs {
+			_ = syscall.Kill(job.Supervisor, syscall.SIGKILL)
+			if job.PID > 0 {
+				_ = syscall.Kill(job.PID, syscall.SIGKILL)
+			}
+		}
+		s.Jobs = nil
+	})
+}
+
+// world is the machine as its programs see it.
+type world struct{ dir string }
+
+// change is one step of one program: the state is locked meanwhile.
+func (w *world) change(do func(*State)) error {
+	lock, err := os.OpenFile(filepath.Join(w.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	path := filepath.Join(w.dir, "state.json")
+	s := State{Fail: map[string][]Failure{}, Jobs: map[string]*Job{}, Disabled: map[string]bool{}, Unlocked: map[string]bool{}, Named: map[string]string{}}
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if s.Jobs == nil {
+		s.Jobs = map[string]*Job{}
+	}
+	do(&s)
+	if data, err = json.Marshal(s); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", data, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// must is for the programs of the machine, which have nobody to tell.
+func (w *world) must(do func(*State)) {
+	if err := w.change(do); err != nil {
+		fmt.Fprintln(os.Stderr, "the machine of the test is broken:", err)
+		os.Exit(70)
+	}
+}
+
+// begin notes a call and tells how it is to fail, if it is.
+func (w *world) begin(program string, args []string) (fail Failure, ok bool) {
+	kill := false
+	w.must(func(s *State) {
+		s.Calls = append(s.Calls, Call{program, args})
+		kill = len(s.Calls) == s.KillAt
+		verb := program
+		if len(args) > 0 {
+			verb += " " + args[0]
+		}
+		if list := s.Fail[verb]; len(list) > 0 {
+			fail, ok = list[0], true
+			s.Fail[verb] = list[1:]
+		}
+	})
+	if kill {
+		_ = syscall.Kill(os.Getppid(), syscall.SIGKILL)
+	}
+	return fail, ok
+}
