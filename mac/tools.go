@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -69,8 +70,12 @@ type Result struct {
 // Run starts a program with the given standard input (nil for none) and waits for it. It has
 // a process group of its own, which is killed when ctx ends or limit is over. A program that
 // ran and failed is no error: see Result.Code. The errors are ErrNoTool, that of ctx, and
-// context.DeadlineExceeded after limit.
+// context.DeadlineExceeded after limit. On a machine that is no Mac there are only stand-ins:
+// what has the same name there is another program.
 func (t Tools) Run(ctx context.Context, limit time.Duration, stdin []byte, name string, args ...string) (Result, error) {
+	if t.Dir == "" && runtime.GOOS != "darwin" {
+		return Result{Code: -1}, fmt.Errorf("run %s: %w", name, ErrNoTool)
+	}
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return t.run(within, stdin, name, args...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,16 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := (Tools{Dir: dir}).Run(t.Context(), time.Minute, nil, "open"); !errors.Is(err, ErrNoTool) {
 		t.Errorf("a program that is not there: %v", err)
+	}
+}
+
+// Another system's program of the same name says nothing about a Mac.
+func TestRunKnowsNoMac(t *testing.T) {
+	if runtime.GOOS == "darwin" {
+		t.Skip("this is a Mac")
+	}
+	if _, err := (Tools{}).Run(t.Context(), time.Minute, nil, "pgrep"); !errors.Is(err, ErrNoTool) {
+		t.Errorf("%v", err)
 	}
 }
 

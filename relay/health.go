@@ -47,6 +47,13 @@ func (h *health) now() wire.Health {
 	return wire.Health{Ready: true}
 }
 
+// reason is the sentence of a problem, "" for one that there is not.
+func (h *health) reason(p wire.Problem) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problems[p]
+}
+
 // ring rings a doorbell: a channel with one slot, where a second ring before the
 // first was heard adds nothing.
 func ring(bell chan struct{}) {

@@ -47,6 +47,7 @@ func (o *observer) run(ctx context.Context) error {
 		if err == nil || slept {
 			continue // replaced, or watched by what does not outlive a sleep: open it anew at once
 		}
+		o.missDB(err)
 		if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
 			o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())
 		}

@@ -59,9 +59,9 @@ func problemOf(r applescript.Reason) (wire.Problem, bool) {
 	return "", false
 }
 
-// probe asks Messages a harmless question, and launches it first where it does not run;
-// an answer lets the queue go on.
-func (s *sender) probe(ctx context.Context) (bool, error) {
+// examine asks Messages a harmless question, and launches it first where it does not run;
+// an answer lets the queue go on. The outcome is empty where ctx has ended.
+func (s *sender) examine(ctx context.Context) applescript.Outcome {
 	if s.down && s.script.Open != "" {
 		s.launched = true
 		if err := s.script.Launch(ctx); err != nil {
@@ -72,20 +72,24 @@ func (s *sender) probe(ctx context.Context) (bool, error) {
 	}
 	o := s.script.Probe(ctx)
 	if ctx.Err() != nil {
-		return false, nil
+		return applescript.Outcome{}
 	}
 	if o.Effect == applescript.NoEffect {
 		if _, known := problemOf(o.Reason); !known {
 			// Whatever it is, Messages does not answer a harmless question.
 			o.Reason = applescript.NotRunning
 		}
+		s.note(o)
 		s.pauseFor(o)
-		return false, nil
+		return o
+	}
+	s.note(o)
+	if !s.resume.IsZero() {
+		s.tell("", "")
+		s.log.Info("send.resumed")
 	}
 	s.resume, s.down, s.launched = time.Time{}, false, false
-	s.tell("", "")
-	s.log.Info("send.resumed")
-	return true, nil
+	return o
 }
 
 // tell makes p the one thing that stands in the way of sending; "" for nothing.

@@ -41,9 +41,7 @@ func TestMessagesIsLaunched(t *testing.T) {
 	if h := s.health.now(); h.Code != wire.ProblemMessages || s.resume.After(time.Now()) {
 		t.Errorf("%+v, the first look is due at %v", h, s.resume)
 	}
-	if _, err := s.probe(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.examine(t.Context())
 	if got := calls(); len(got) != 1 || got[0] != "-gj -b com.apple.MobileSMS" {
 		t.Errorf("open was called with %q", got)
 	}
@@ -67,9 +65,7 @@ func TestMessagesCannotBeLaunched(t *testing.T) {
 		s.script.Open = tt.open
 		s.pauseFor(noEffect(applescript.NotRunning, -600))
 		for range 2 {
-			if _, err := s.probe(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			s.examine(t.Context())
 		}
 		if h := s.health.now(); h.Code != wire.ProblemMessages || h.Reason != tt.want {
 			t.Errorf("%s: %+v", name, h)

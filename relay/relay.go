@@ -10,9 +10,10 @@
 // Six goroutines do the work, each owned and awaited by Run: the observer reads
 // chat.db, the sender runs osascript, the link keeps the websocket, the uploader
 // brings the files of inbound messages to the cloud, the fetcher those of orders to
-// the Mac, the keeper holds the Mac awake and tells when it slept. They meet in the journal and wake each other by doorbells; nothing lives
-// only in memory. A Relay runs once and its exported methods are not for concurrent
-// use.
+// the Mac, the keeper holds the Mac awake and tells when it slept. A seventh answers
+// the program's other commands at a socket. They meet in the journal and wake each
+// other by doorbells; nothing lives only in memory. A Relay runs once and its exported
+// methods are not for concurrent use.
 package relay
 
 import (
@@ -121,8 +122,14 @@ type Relay struct {
 	awaiting   atomic.Bool   // the uploader waits for Messages to have a file
 	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
 
-	dbMu sync.RWMutex
-	db   *chatdb.DB // lent by the observer to the sender; nil while there is none
+	began time.Time                     // when this process took the state folder
+	asks  chan chan applescript.Outcome // questions for Messages, to the sender
+	sent  chan struct{}                 // closed when the sender has ended
+	heard atomic.Pointer[heard]         // what Messages said last; nil before the first
+
+	dbMu  sync.RWMutex
+	db    *chatdb.DB // lent by the observer to the sender; nil while there is none
+	dbErr error      // why there is none, as far as that is known
 }
 
 // ErrBusy says that another relay runs on the same state folder.
@@ -154,6 +161,7 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 	return &Relay{
 		cfg: cfg, log: cfg.Log, credential: credential, journal: j, health: newHealth(), lock: lock,
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1),
+		began: time.Now(), asks: make(chan chan applescript.Outcome), sent: make(chan struct{}),
 	}, nil
 }
 
@@ -203,12 +211,14 @@ func (r *Relay) Run(ctx context.Context) error {
 	others.Go(func() { errs[3] = newUploader(r).run(outer); cancel() })
 	others.Go(func() { errs[4] = newFetcher(r).run(outer); cancel() })
 	others.Go(func() { errs[5] = newKeeper(r).run(outer); cancel() })
+	others.Go(func() { (&desk{r}).run(outer) })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
 			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit, Open: r.cfg.Open,
 		}}).run(sending)
 	})
 	sendings.Wait()
+	close(r.sent)
 	stop()
 	others.Wait()
 	return errors.Join(errs[:]...)
@@ -220,6 +230,16 @@ func (r *Relay) lendDB(db *chatdb.DB) {
 	r.dbMu.Lock()
 	defer r.dbMu.Unlock()
 	r.db = db
+	if db != nil {
+		r.dbErr = nil
+	}
+}
+
+// missDB notes why chat.db cannot be read.
+func (r *Relay) missDB(err error) {
+	r.dbMu.Lock()
+	defer r.dbMu.Unlock()
+	r.dbErr = err
 }
 
 // borrowDB is nil while chat.db cannot be read. The caller must call done.

@@ -98,7 +98,7 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 		if time.Now().Before(s.resume) {
 			return false, nil
 		}
-		return s.probe(ctx)
+		return s.examine(ctx).Effect == applescript.Accepted, nil
 	}
 	if s.heldUp(time.Now()) {
 		return false, nil
@@ -163,6 +163,8 @@ func (s *sender) rest(ctx context.Context) {
 	case <-ctx.Done():
 	case <-s.sendBell:
 	case <-timer:
+	case to := <-s.asks:
+		s.answer(ctx, to)
 	}
 }
 
@@ -281,6 +283,7 @@ func (s *sender) patient(ctx context.Context) (context.Context, func()) {
 func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 	ctx := context.Background() // an outcome is written down also while stopping
 	now := time.Now()
+	s.note(o)
 	log := s.log.With("message", one.message, "part", one.part, "attempt", one.attempt)
 	if o.Effect == applescript.NoEffect {
 		again := o.Again()

@@ -33,9 +33,7 @@ func TestProbeFailsSomehow(t *testing.T) {
 	before := time.Now()
 	for range 2 {
 		s.resume = time.Time{}.Add(1) // due
-		if _, err := s.probe(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		s.examine(t.Context())
 	}
 	if !s.resume.After(before.Add(s.cfg.Retry)) {
 		t.Errorf("the next look is due at %v", s.resume)
@@ -45,8 +43,8 @@ func TestProbeFailsSomehow(t *testing.T) {
 	}
 	working := newSender(t, "exit 0")
 	working.Relay, working.resume = s.Relay, s.resume
-	if _, err := working.probe(t.Context()); err != nil || !working.resume.IsZero() || !s.health.now().Ready {
-		t.Errorf("after an answer: %v, %+v", err, s.health.now())
+	if o := working.examine(t.Context()); o.Effect != applescript.Accepted || !working.resume.IsZero() || !s.health.now().Ready {
+		t.Errorf("after an answer: %+v, %+v", o, s.health.now())
 	}
 }
 

@@ -64,6 +64,8 @@ type Frame struct {
 	Health  *Health  `json:"health,omitempty"`
 	Drain   *Drain   `json:"drain,omitempty"`
 	Cancel  *Cancel  `json:"cancel,omitempty"`
+	// Checkup may come with Health, where it has changed.
+	Checkup *Checkup `json:"checkup,omitempty"`
 }
 
 // Hello is the relay's first frame.

@@ -11,6 +11,7 @@ import (
 	"bluerelay/cli"
 	"bluerelay/fault"
 	"bluerelay/launchd"
+	"bluerelay/mac"
 	"bluerelay/relay"
 )
 
@@ -45,6 +46,12 @@ func (p *places) chatDBPath() (string, error) {
 		return "", fmt.Errorf("find the home folder: %w", err)
 	}
 	return filepath.Join(home, "Library/Messages/chat.db"), nil
+}
+
+// programsFlag is for tests: stand-ins for the programs of macOS.
+func programsFlag(cmd *cobra.Command, tools *mac.Tools) {
+	cmd.Flags().StringVar(&tools.Dir, "programs", "", "folder with stand-ins for the programs of macOS")
+	_ = cmd.Flags().MarkHidden("programs") // it exists: the line above makes it
 }
 
 func runCommand() *cobra.Command {
@@ -90,6 +97,7 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Sips, "sips", "/usr/bin/sips", "program that makes JPEG of HEIC pictures; without it they go as they are")
 	cmd.Flags().StringVar(&cfg.Afconvert, "afconvert", "/usr/bin/afconvert", "program that makes M4A of voice notes; without it they go as they are")
 	cmd.Flags().BoolVar(&cfg.KeepAwake, "keep-awake", true, "keep the Mac from sleeping while the daemon runs; on battery only from the sleep of a Mac that nobody uses")
+	programsFlag(cmd, &cfg.Tools)
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
