@@ -123,8 +123,16 @@ func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.
 		c.Peer = in.Chat
 	}
 	known := m.ChatGUID != ""
-	if err := s.change(tx, c, updateChat); err != nil || known || in.Group {
+	if err := s.change(tx, c, updateChat); err != nil {
 		return err
+	}
+	if !known {
+		if err := s.changeAsides(tx, c); err != nil {
+			return err
+		}
+	}
+	if known || in.Group {
+		return nil
 	}
 	// What it says counts only now that it is known to be no group's.
 	m.ChatGUID, m.Content = in.Chat, cmp.Or(m.Content, in.Text)
@@ -141,6 +149,21 @@ func (s *Service) change(tx *store.Tx, c store.Change, detail string) error {
 		return err
 	}
 	return s.recordEvent(tx, m, store.Event{Type: updatedEvent, Detail: detail})
+}
+
+// changeAsides gives what stands beside a message its conversation too.
+func (s *Service) changeAsides(tx *store.Tx, c store.Change) error {
+	asides, err := tx.Asides(tx.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range asides {
+		c.ID = a.ID
+		if err := s.change(tx, c, updateChat); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reported is the message that a report is about, nil where it is not here: a chat
@@ -175,7 +198,10 @@ func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.
 		return err
 	}
 	m.UpdatedAt = t.CreatedAt
-	return s.recordEvent(tx, m, store.Event{Type: tapbackEvent, Detail: t.ID, Tapback: &t})
+	if err := s.recordEvent(tx, m, store.Event{Type: tapbackEvent, Detail: t.ID, Tapback: &t}); err != nil {
+		return err
+	}
+	return s.createTapback(tx, line, t, m)
 }
 
 // grouped stores what happened to a group, once, and tells of it.

@@ -11,13 +11,14 @@ import (
 
 // Delete takes a message out of lists, totals and single view. One that no relay has is
 // canceled by it. Anything else goes on as it was: it is not taken back from anybody's
-// device, and what becomes of it is still told as events. It returns ErrNotFound for a
-// message that was deleted before.
+// device, and what becomes of it is still told as events. An aside goes alone, and so
+// does the message that it stands beside. It returns ErrNotFound for what was deleted
+// before.
 func (s *Service) Delete(ctx context.Context, p Principal, id string) error {
 	now := time.Now()
 	var m store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
-		if m, err = visible(tx.Message(tx.Context(), p.Account.ID, id)); err != nil {
+		if m, err = kept(tx.Message(tx.Context(), p.Account.ID, id)); err != nil {
 			return err
 		}
 		if m.Status == wire.Queued && m.InstallID == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -23,7 +24,7 @@ type FeedEvent struct {
 }
 
 // Events returns the page of the account's log after a cursor, as a dialect tells it,
-// or its oldest page for "". Where events after the cursor are not kept any more it
+// or its oldest page for "". What the dialect does not tell is left out of it. Where events after the cursor are not kept any more it
 // returns CursorExpired.
 func (s *Service) Events(ctx context.Context, p Principal, dialect, after string, limit int) (EventPage, error) {
 	var seq int64
@@ -36,8 +37,16 @@ func (s *Service) Events(ctx context.Context, p Principal, dialect, after string
 	if err != nil {
 		return EventPage{}, err
 	}
-	page, _, err := s.eventsAfter(ctx, p, dialect, seq, limit)
-	return page, err
+	for {
+		var page EventPage
+		if page, seq, err = s.eventsAfter(ctx, p, dialect, seq, limit); err != nil {
+			return EventPage{}, err
+		}
+		page.Events = slices.DeleteFunc(page.Events, func(e FeedEvent) bool { return e.Body == "" })
+		if len(page.Events) > 0 || !page.More {
+			return page, nil
+		}
+	}
 }
 
 func readCursor(p Principal, cursor string) (int64, error) {

@@ -107,7 +107,8 @@ func (w *world) checkTimelines() {
 func (w *world) checkClasses() {
 	w.t.Helper()
 	bad := w.column(`SELECT m.id || ' ' || m.status || ' is in ' || m.class FROM messages AS m JOIN lines AS l ON l.id = m.line_id
-		WHERE ABS(m.class) <> l.ordinal * 256
+		WHERE ABS(m.class) <> l.ordinal * 512
+			+ CASE m.belongs_to WHEN '' THEN 0 ELSE 256 END
 			+ CASE m.direction WHEN 'outbound' THEN 128 ELSE 0 END
 			+ CASE WHEN (m.direction = 'outbound' AND m.chat_guid <> '' AND m.peer = m.chat_guid) OR (m.direction = 'inbound' AND m.peer <> m.from_addr) THEN 64 ELSE 0 END
 			+ CASE m.service WHEN 'iMessage' THEN 16 WHEN 'SMS' THEN 32 WHEN 'RCS' THEN 48 ELSE 0 END

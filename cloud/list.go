@@ -15,8 +15,22 @@ func (s *Service) Message(ctx context.Context, p Principal, id string) (store.Me
 	return s.absolute(m), err
 }
 
-// visible keeps a message that was deleted from everybody.
+// MessageOrAside returns what Message does, and asides too.
+func (s *Service) MessageOrAside(ctx context.Context, p Principal, id string) (store.Message, error) {
+	m, err := kept(s.store.Message(ctx, p.Account.ID, id))
+	return s.absolute(m), err
+}
+
+// visible keeps from everybody what was deleted, and asides, which only some ask for.
 func visible(m store.Message, err error) (store.Message, error) {
+	if m, err = kept(m, err); err == nil && m.Aside {
+		return store.Message{}, store.ErrNotFound
+	}
+	return m, err
+}
+
+// kept keeps a message that was deleted from everybody.
+func kept(m store.Message, err error) (store.Message, error) {
 	if err == nil && m.HiddenAt != 0 {
 		return store.Message{}, store.ErrNotFound
 	}

@@ -31,6 +31,12 @@ func (s *Service) announce(tx *store.Tx, m store.Message, list []wire.Media, now
 		if err := tx.CreateMedia(v); err != nil {
 			return false, fmt.Errorf("announce a file: %w", err)
 		}
+		if v.Place == 1 || m.Direction == store.Outbound {
+			continue
+		}
+		if err := s.createPart(tx, m, v.Place); err != nil {
+			return false, err
+		}
 	}
 	if len(seen) == 0 || m.Direction == store.Outbound {
 		return false, nil
@@ -60,6 +66,10 @@ func (s *Service) arrived(tx *store.Tx, v store.Media, now time.Time) error {
 	if err := tx.UpdateMedia(v); err != nil {
 		return err
 	}
+	made, err := s.standFor(tx, v)
+	if err != nil {
+		return err
+	}
 	m, err := tx.ShowMedia(v.MessageID, now.UnixMilli())
 	if err != nil {
 		return err
@@ -74,7 +84,14 @@ func (s *Service) arrived(tx *store.Tx, v store.Media, now time.Time) error {
 			return err
 		}
 	}
-	return s.tellMedia(tx, m, true)
+	told, err := s.tellMedia(tx, m)
+	if err != nil || !told {
+		return err
+	}
+	if err := s.recordAs(tx, m, updatedEvent); err != nil {
+		return err
+	}
+	return s.tellPart(tx, m, v.Place, made)
 }
 
 // lostMedia notes that a file will not come.
@@ -87,27 +104,22 @@ func (s *Service) lostMedia(tx *store.Tx, v store.Media, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return s.tellMedia(tx, m, false)
+	_, err = s.tellMedia(tx, m)
+	return err
 }
 
-// tellMedia records message.received once nothing is awaited any more, and
-// message.updated for what is news after that.
-func (s *Service) tellMedia(tx *store.Tx, m store.Message, news bool) error {
+// tellMedia records message.received once nothing is awaited any more, and says whether
+// it was recorded before.
+func (s *Service) tellMedia(tx *store.Tx, m store.Message) (told bool, err error) {
 	held, err := tx.Held(tx.Context(), m.ID)
-	if err != nil {
-		return err
-	}
-	if !held {
-		if !news {
-			return nil
-		}
-		return s.recordAs(tx, m, updatedEvent)
+	if err != nil || !held {
+		return err == nil, err
 	}
 	pending, err := tx.MediaPending(tx.Context(), m.ID)
 	if err != nil || pending {
-		return err
+		return false, err
 	}
-	return s.release(tx, m)
+	return false, s.release(tx, m)
 }
 
 // release records an event that was held back, once.
@@ -116,7 +128,10 @@ func (s *Service) release(tx *store.Tx, m store.Message) error {
 	if err != nil || !held {
 		return err
 	}
-	return s.record(tx, m)
+	if err := s.record(tx, m); err != nil {
+		return err
+	}
+	return s.tellParts(tx, m)
 }
 
 // tellHeld makes sure that a message is told of before anything else about it is.

@@ -197,5 +197,5 @@ func (s *Service) lineOf(ctx context.Context, w store.Webhook) (string, error) {
 
 // asks tells whether a webhook hears of an event of the log.
 func asks(w store.Webhook, lineID string, t store.Told) bool {
-	return !t.Own && slices.Contains(w.Events, t.Type) && (lineID == "" || t.LineID == "" || t.LineID == lineID)
+	return !t.Own && t.Body != "" && slices.Contains(w.Events, t.Type) && (lineID == "" || t.LineID == "" || t.LineID == lineID)
 }

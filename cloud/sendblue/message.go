@@ -49,8 +49,10 @@ type failure struct {
 type extras struct {
 	AppleGUID string   `json:"apple_guid,omitempty"` // given by Messages on the Mac
 	DateRead  string   `json:"date_read,omitempty"`
-	MediaURLs []string `json:"media_urls,omitempty"` // all files, where there are several
-	Origin    string   `json:"origin,omitempty"`     // "device" where the owner wrote it on a device of his own
+	MediaURLs []string `json:"media_urls,omitempty"`     // the file and its converted copies, where there are some
+	PartOf    string   `json:"part_of_handle,omitempty"` // the message that had the first file and the text
+	TapbackTo string   `json:"tapback_to_handle,omitempty"`
+	Origin    string   `json:"origin,omitempty"` // "device" where the owner wrote it on a device of his own
 	ReplyTo   string   `json:"reply_to_handle,omitempty"`
 	EditedAt  string   `json:"date_edited,omitempty"`
 	UnsentAt  string   `json:"date_unsent,omitempty"`
@@ -75,13 +77,25 @@ func render(a store.Account, m store.Message) message {
 	out := message{
 		Handle: cloud.Handle(m.ID), AccountEmail: a.Email, Content: m.Content, FromNumber: m.From, ToNumber: m.To, Number: m.To,
 		Status: statuses[m.Phase], Service: m.Service, IsOutbound: m.Direction == store.Outbound,
-		DateSent: stamp(m.DatedAt), DateUpdated: stamp(m.UpdatedAt), MediaURL: m.MediaURL,
+		DateSent: stamp(m.DatedAt), DateUpdated: stamp(m.UpdatedAt),
 		WasDowngraded: m.Downgraded || m.Fallback, MessageType: store.TypeMessage, Participants: []string{}, Plan: a.Plan,
 		SendblueNumber: m.From, OptedOut: m.OptedOut, failure: failureOf(m),
 		extras: extras{
-			AppleGUID: m.AppleGUID, DateRead: stamp(m.ReadAt), MediaURLs: m.MediaURLs, Origin: m.Origin, ReplyTo: cloud.Handle(m.ReplyTo),
+			AppleGUID: m.AppleGUID, DateRead: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: cloud.Handle(m.ReplyTo),
 			EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt), ExpiresAt: stamp(m.ExpiresAt),
 		},
+	}
+	if own := m.OwnMedia(); len(own) > 0 {
+		out.MediaURL = own[0]
+		if len(own) > 1 {
+			out.MediaURLs = own
+		}
+	}
+	switch {
+	case m.Place > 0:
+		out.PartOf = cloud.Handle(m.BelongsTo)
+	case m.Aside:
+		out.TapbackTo = cloud.Handle(m.BelongsTo)
 	}
 	if m.Direction == store.Inbound {
 		out.Number, out.SendblueNumber = m.From, m.To

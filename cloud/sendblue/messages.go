@@ -49,7 +49,7 @@ func (a *API) getMessage(ctx context.Context, c call) (reply, error) {
 
 // message finds a message of the account by its handle.
 func (a *API) message(ctx context.Context, c call, handle string) (store.Message, error) {
-	m, err := a.cloud.Message(ctx, c.who, cloud.MessageOf(handle))
+	m, err := a.cloud.MessageOrAside(ctx, c.who, cloud.MessageOf(handle))
 	if err != nil {
 		return m, unknownMessage(err)
 	}
@@ -132,7 +132,7 @@ func filterOf(c call) (f store.MessageFilter, none bool, err error) {
 	q := c.query()
 	f = store.MessageFilter{
 		From: q.number("from_number"), To: q.number("to_number"), Number: q.number("number"),
-		Group: q.text("group_id"), Line: q.number("sendblue_number"),
+		Group: q.text("group_id"), Line: q.number("sendblue_number"), Asides: true,
 	}
 	if f.Limit, err = q.integer("limit", 100, 1, 100); err != nil {
 		return f, false, err

@@ -101,6 +101,8 @@ func (f MessageFilter) holds(class int64) bool {
 		kind = TypeGroup
 	}
 	switch {
+	case class&classAside != 0 && !f.Asides:
+		return false
 	case f.Direction != "" && f.Direction != direction, f.Type != "" && f.Type != kind, f.Group != "" && kind != TypeGroup:
 		return false
 	case f.Service != "" && f.Service != services[class&classService>>4]:

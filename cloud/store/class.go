@@ -37,15 +37,16 @@ const (
 )
 
 // A class is what counts and filters of few values have in common for a message: its
-// line, direction, type, service and phase, packed into one number, of which the line's
-// ordinal is the upper part. A list by any of them is then one by a set of classes, and
+// line, direction, type, service and phase, and whether it is an aside, packed into one
+// number, of which the line's ordinal is the upper part. A list by any of them is then one by a set of classes, and
 // a total is the sum of their counts. A hidden message has the negative of its class.
 const (
 	classPhase    = 0x0f
 	classService  = 0x30
 	classGroup    = 0x40
 	classOutbound = 0x80
-	classCodes    = 0x100 // a line has that many
+	classAside    = 0x100
+	classCodes    = 0x200 // a line has that many
 )
 
 // phases are in the order of their numbers, which start with 1.
@@ -105,6 +106,9 @@ func (m Message) code() int64 {
 	}
 	if m.Direction == Outbound {
 		code |= classOutbound
+	}
+	if m.Aside {
+		code |= classAside
 	}
 	return code
 }

@@ -14,7 +14,7 @@ type Told struct {
 	Type      string
 	LineID    string // "" where it is about none
 	Own       bool   // done by the owner on a device of his own: no webhook hears of it
-	Body      string // the bytes that webhooks get
+	Body      string // the bytes that webhooks get, "" where the dialect does not tell it
 	CreatedAt int64  // Unix ms
 }
 

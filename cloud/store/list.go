@@ -37,6 +37,7 @@ type MessageFilter struct {
 	Sent      Span // of DatedAt
 	Updated   Span
 	Text      string // words that all are in it, the last one as a beginning; see Words
+	Asides    bool   // what stands beside messages too, see CreateAside
 
 	Order     Order
 	Ascending bool

@@ -105,6 +105,16 @@ func (tx *Tx) live(gen *generator, account, prefix string, i int) error {
 	if err := tx.CreateMessage(&m); err != nil {
 		return err
 	}
+	if gen.IntN(6) == 0 {
+		aside := m
+		aside.ID, aside.AppleGUID, aside.BelongsTo, aside.Place = m.ID+"_2", "", m.ID, int64(gen.IntN(2))
+		if err := tx.CreateAside(&aside); err != nil {
+			return err
+		}
+		if gen.IntN(4) == 0 {
+			m = aside // what becomes of it is what the rest is about
+		}
+	}
 	for range gen.IntN(4) {
 		var err error
 		switch gen.IntN(6) {
@@ -133,7 +143,7 @@ func (tx *Tx) live(gen *generator, account, prefix string, i int) error {
 // filter makes a filter that often holds for something.
 func (g *generator) filter(all []Message) MessageFilter {
 	like := all[g.IntN(len(all))]
-	f := MessageFilter{AccountID: benchAccount, Order: Order(g.IntN(3)), Ascending: g.IntN(2) == 0, Offset: g.IntN(4) * g.IntN(40), Limit: 1 + g.IntN(60)}
+	f := MessageFilter{AccountID: benchAccount, Order: Order(g.IntN(3)), Ascending: g.IntN(2) == 0, Offset: g.IntN(4) * g.IntN(40), Limit: 1 + g.IntN(60), Asides: g.IntN(2) == 0}
 	span := func(at int64) (s Span) {
 		if g.IntN(2) == 0 {
 			s.From = at - int64(g.IntN(100))
@@ -186,7 +196,7 @@ func naive(all []Message, f MessageFilter) (page []Message, total int) {
 		if m.Direction == Inbound {
 			line = m.To
 		}
-		if m.AccountID == f.AccountID && m.HiddenAt == 0 && (len(f.Phases) == 0 || slices.Contains(f.Phases, m.phase())) &&
+		if m.AccountID == f.AccountID && m.HiddenAt == 0 && (f.Asides || m.BelongsTo == "") && (len(f.Phases) == 0 || slices.Contains(f.Phases, m.phase())) &&
 			(f.Service == "" || f.Service == m.Service) && (f.Direction == "" || f.Direction == m.Direction) && (f.Type == "" || (f.Type == TypeGroup) == m.InGroup()) &&
 			(f.From == "" || f.From == m.From) && (f.To == "" || f.To == m.To) && (f.Number == "" || f.Number == m.From || f.Number == m.To) &&
 			(f.Line == "" || f.Line == line) && (f.Group == "" || m.InGroup() && m.Peer == f.Group) &&

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -84,28 +85,60 @@ func (r reader) ExpiredMedia(ctx context.Context, now int64, limit int) ([]Media
 		AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = media.message_id AND m.status IN ('queued', 'accepted', 'sending')) ORDER BY expires_at LIMIT $2`, now, limit)
 }
 
-// ShowMedia writes into a message the paths of its files that are stored now, and
-// returns the message.
+// ShowMedia writes into a message the paths of its files that are stored now, and those
+// of a file that has an aside into that too. It returns the message.
 func (tx *Tx) ShowMedia(messageID string, now int64) (Message, error) {
 	all, err := tx.MessageMedia(tx.ctx, messageID)
 	if err != nil {
 		return Message{}, err
 	}
-	var paths []string
-	for _, v := range all {
-		if v.State == MediaStored {
-			paths = append(paths, v.Path())
+	var parts []Message
+	if len(all) > 1 {
+		if parts, err = tx.Parts(tx.ctx, messageID); err != nil {
+			return Message{}, err
 		}
 	}
+	first, others := "", ""
+	theirs := make([]string, len(parts))
+	for _, v := range all {
+		if v.State != MediaStored {
+			continue
+		}
+		line := v.Path() + "\n"
+		if i := slices.IndexFunc(parts, func(p Message) bool { return p.Place == v.Place }); i >= 0 {
+			theirs[i] += line
+			others += line
+		} else {
+			first += line
+		}
+	}
+	for i, p := range parts {
+		_, err := tx.stmts.exec(tx.ctx, "UPDATE messages SET media_url = $1, updated_at = $2 WHERE id = $3 AND media_url <> $1", strings.TrimSuffix(theirs[i], "\n"), now, p.ID)
+		if err != nil {
+			return Message{}, err
+		}
+	}
+	if others != "" {
+		first += "\n" + others
+	}
 	return scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET media_url = $1, updated_at = $2 WHERE id = $3 RETURNING "+messageColumns,
-		strings.Join(paths, "\n"), now, messageID))
+		strings.TrimSuffix(first, "\n"), now, messageID))
 }
 
-// setMedia reads the column media_url: one path or URL a line.
+// setMedia reads the column media_url: one path or URL a line, and after an empty line
+// those that asides show.
 func (m *Message) setMedia(column string) {
-	m.MediaURL, _, _ = strings.Cut(column, "\n")
-	if m.MediaURL != column {
-		m.MediaURLs = strings.Split(column, "\n")
+	if column == "" {
+		return
+	}
+	own, others, apart := strings.Cut("\n"+column, "\n\n")
+	list := strings.Split(own, "\n")[1:]
+	if apart {
+		further := strings.Split(others, "\n")
+		list, m.Apart = append(list, further...), len(further)
+	}
+	if m.MediaURL = list[0]; len(list) > 1 {
+		m.MediaURLs = list
 	}
 }
 

@@ -33,6 +33,7 @@ type Message struct {
 	Content      string
 	MediaURL     string   // of the first file: a path of this server, or a URL; "" without
 	MediaURLs    []string // of all files, where there are several
+	Apart        int      // how many of its files, the last ones, are shown by asides
 	Service      string   // the requested one until the row says
 	ChatGUID     string
 	AppleGUID    string // "" until a row is known
@@ -68,6 +69,9 @@ type Message struct {
 	DatedAt         int64  // when it was sent, and until that is known when it was created
 	HiddenAt        int64  // since when nobody is shown it, 0 for what everybody is
 	Class           int64  // what it is counted by, see class.go
+	Aside           bool   // it stands beside a message, see CreateAside
+	BelongsTo       string // id of that message
+	Place           int64  // of the file that an aside stands for, 0 for a tapback
 	OptedOut        bool   // its person has opted out; not read from the table, set by the rules where it is shown
 }
 
@@ -81,6 +85,16 @@ func (m Message) InGroup() bool {
 	return m.ToGroup() || m.Direction == Inbound && m.Peer != m.From
 }
 
+// OwnMedia are the files that a message shows itself where its asides show the others: a
+// file and its converted copies.
+func (m Message) OwnMedia() []string {
+	all := m.MediaURLs
+	if all == nil && m.MediaURL != "" {
+		all = []string{m.MediaURL}
+	}
+	return all[:len(all)-m.Apart]
+}
+
 // party is who is not the line: the sender of what came in, the recipient, or the group,
 // of what went out.
 func (m Message) party() string {
@@ -92,15 +106,15 @@ func (m Message) party() string {
 
 const messageColumns = "id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid, " +
 	"COALESCE(apple_guid, ''), COALESCE(install_id, ''), attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at, " +
-	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, cancel_requested, resend_of, requested, fallback, downgraded, awaits_media, dated_at, hidden_at, class"
+	"origin, reply_to, junk, revision, unsent, edits, edited_at, unsent_at, expires_at, cancel_requested, resend_of, requested, fallback, downgraded, awaits_media, dated_at, hidden_at, class, belongs_to, place"
 
 func scanMessage(r scanner) (m Message, err error) {
 	var media string
 	err = r.Scan(&m.ID, &m.AccountID, &m.LineID, &m.Seq, &m.Direction, &m.Status, &m.From, &m.To, &m.Peer, &m.Content, &media, &m.Service, &m.ChatGUID,
 		&m.AppleGUID, &m.InstallID, &m.Attempt, &m.ErrorCode, &m.ErrorNumber, &m.ErrorMessage, &m.CreatedAt, &m.AcceptedAt, &m.SentAt, &m.DeliveredAt, &m.ReadAt, &m.UpdatedAt,
-		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt, &m.ExpiresAt, &m.CancelRequested, &m.ResendOf, &m.Requested, &m.Fallback, &m.Downgraded, &m.AwaitsMedia, &m.DatedAt, &m.HiddenAt, &m.Class)
+		&m.Origin, &m.ReplyTo, &m.Junk, &m.Revision, &m.Unsent, &m.Edits, &m.EditedAt, &m.UnsentAt, &m.ExpiresAt, &m.CancelRequested, &m.ResendOf, &m.Requested, &m.Fallback, &m.Downgraded, &m.AwaitsMedia, &m.DatedAt, &m.HiddenAt, &m.Class, &m.BelongsTo, &m.Place)
 	m.setMedia(media)
-	m.Phase = phaseIn(m.Class)
+	m.Phase, m.Aside = phaseIn(m.Class), max(m.Class, -m.Class)&classAside != 0
 	return m, err
 }
 
@@ -182,6 +196,6 @@ func (r reader) HasGUID(ctx context.Context, lineID, guid string) (bool, error) 
 // time.
 func (r reader) CountLine(ctx context.Context, lineID string, since int64) (int64, error) {
 	var n int64
-	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND created_at >= $2", lineID, since).Scan(&n)
+	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND created_at >= $2 AND belongs_to = ''", lineID, since).Scan(&n)
 	return n, err
 }

@@ -85,6 +85,9 @@ func (a *API) streamEvents(ctx context.Context, c call) error {
 		from = last
 	}
 	return a.cloud.StreamEvents(ctx, c.out, c.who, store.TextingBlue, from, func(e cloud.FeedEvent) ([]byte, error) {
+		if e.Body == "" {
+			return nil, nil
+		}
 		item, err := renderFeedEvent(e)
 		if err != nil {
 			return nil, err

@@ -64,7 +64,12 @@ type receivedMessage struct {
 	extras
 }
 
+// eventBody renders everything but what becomes of asides: here they are parts of their
+// messages, and tapbacks are events of their own.
 func eventBody(e store.Event, m store.Message) (string, error) {
+	if m.Aside {
+		return "", nil
+	}
 	out := event{ID: e.ID, Type: e.Type, Timestamp: stamp(e.CreatedAt)}
 	if e.Tapback != nil {
 		out.Data = renderTapback(*e.Tapback)
