@@ -41,7 +41,7 @@ func (m Message) Class(now time.Time) Class {
 		return ClassNothing
 	case m.PendingSatellite, m.ScheduleType == scheduled && (m.Date.After(now) || m.FromMe && !m.Sent):
 		return ClassPending
-	case m.Balloon == linkBalloon && link(m.Text) != "" && link(m.Text) == strings.TrimSpace(m.Text):
+	case m.Balloon == linkBalloon && m.OnlyLink():
 		return ClassPreview
 	}
 	return ClassMessage
@@ -67,6 +67,22 @@ func (m Message) Repeats(earlier Message) bool {
 	}
 	address := link(m.Text)
 	return address != "" && strings.Contains(earlier.Text, address)
+}
+
+// MayRepeat tells whether m, a link and nothing else, will repeat earlier if it becomes
+// a balloon: Messages says so with a later commit than that of the row.
+func (m Message) MayRepeat(earlier Message) bool {
+	if m.Balloon != "" || !m.OnlyLink() {
+		return false
+	}
+	m.Balloon = linkBalloon
+	return m.Repeats(earlier)
+}
+
+// OnlyLink tells whether the text is a web address and nothing else.
+func (m Message) OnlyLink() bool {
+	address := link(m.Text)
+	return address != "" && address == strings.TrimSpace(m.Text)
 }
 
 // link is the first word of a text that begins like a web address.

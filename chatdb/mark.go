@@ -14,12 +14,17 @@ type Mark struct {
 	File  string `json:"file"`  // what DB.File said
 }
 
-// Mark gives the newest row.
+// Mark gives the newest row; in a file whose newest row lies on damaged pages the
+// highest ROWID there ever was, without a guid.
 func (db *DB) Mark(ctx context.Context) (mark Mark, err error) {
 	err = db.read(ctx, "read newest row", func(s *session) error {
 		mark = Mark{File: db.identity}
 		return s.query(ctx, queryNewest, nil, func(r row) { mark.RowID, mark.GUID = r.int(0), r.text(1) })
 	})
+	if damaged(err) {
+		mark = Mark{File: db.identity}
+		mark.RowID, err = db.Sequence(ctx)
+	}
 	return mark, err
 }
 

@@ -15,8 +15,17 @@ func TestCase04_BodyAfterTheRow(t *testing.T) {
 	s.row("G", nil)
 	s.join("G", direct)
 	s.wants()
-	s.set("G", "text = 'hello'")
+	s.set("G", "attributedBody = ?", typedstream("hello"))
 	s.wants("received G hello")
+	s.set("G", "text = 'hello'")
+	s.wants()
+	s.row("P", columns{"is_from_me": 1, "is_sent": 1}) // with neither text nor chat
+	s.wants()
+	s.set("P", "attributedBody = ?", typedstream("typed"))
+	s.wants()
+	s.restart()
+	s.join("P", direct)
+	s.wants("typed P typed")
 	s.wants()
 }
 
@@ -29,6 +38,22 @@ func TestCase07_LinkAndItsPreview(t *testing.T) {
 	s.wants()
 	s.message("G3", "https://example.com/b", columns{"balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
 	s.wants("received G3 https://example.com/b") // a link that was sent alone is a message
+	s.message("G4", link+"/c", nil)
+	s.wants("received G4 " + link + "/c")
+	s.set("G4", "balloon_bundle_id = 'com.apple.messages.URLBalloonProvider', payload_data = x'00'") // in its own row
+	s.wants()
+	s.message("T", "and "+link+"/d", nil)
+	s.wants("received T and " + link + "/d")
+	s.message("G5", link+"/d", nil) // a balloon that does not say so yet
+	s.wants()
+	s.set("G5", "balloon_bundle_id = 'com.apple.messages.URLBalloonProvider'")
+	s.impatient()
+	s.wants()
+	s.restart()
+	s.message("G6", link+"/d", nil) // somebody who repeats himself
+	s.wants()
+	s.impatient()
+	s.wants("received G6 " + link + "/d")
 }
 
 func TestCase09_JoinAfterTheRow(t *testing.T) {
@@ -62,7 +87,9 @@ func TestCase11_GroupIsNotTakenForAPerson(t *testing.T) {
 	s.row("G", columns{"text": "to all"})
 	s.wants()
 	s.impatient()
-	s.wants("received G to all") // marked: it has no chat
+	if r := s.last(); r.Kind != wire.Received || r.Inbound.Text != "to all" || r.Inbound.Chat != "" || r.Inbound.Group {
+		t.Errorf("%+v", r.Inbound) // marked: it has no chat
+	}
 	s.restart()
 	s.join("G", "any;+;chat7")
 	if r := s.last(); r.Kind != wire.Joined || r.Inbound.Chat != "any;+;chat7" || !r.Inbound.Group {
@@ -76,6 +103,10 @@ func TestCase12_MessageInTwoChats(t *testing.T) {
 	s.message("G", "once", nil)
 	s.join("G", "SMS;-;"+alice)
 	s.wants("received G once")
+	s.wants()
+	s.join("G", "iMessage;-;"+alice) // a third, later
+	s.wants()
+	s.restart()
 	s.wants()
 }
 
@@ -129,7 +160,16 @@ func TestCase16_FloodOfOldRows(t *testing.T) {
 	s.wants("received G1 news", "received G2 from last night")
 	s.exec("BEGIN")
 	for i := range 2000 {
-		s.message(fmt.Sprintf("H-%d", i), "old", columns{"date": apple(ago.Add(time.Duration(i) * 3 * time.Hour))})
+		c := columns{"date": apple(ago.Add(time.Duration(i) * 3 * time.Hour))}
+		switch i % 4 {
+		case 1: // the owner's
+			c["is_from_me"], c["is_sent"] = 1, 1
+		case 2: // a reaction
+			c["associated_message_type"], c["associated_message_guid"] = 2000, "p:0/G1"
+		case 3: // of before macOS 10.13, in seconds
+			c["date"] = apple(ago.Add(-9*365*24*time.Hour)) / 1e9
+		}
+		s.message(fmt.Sprintf("H-%d", i), "old", c)
 	}
 	s.message("H-copy", "from last night", columns{"date": yesterday})
 	s.exec("COMMIT")
@@ -191,15 +231,42 @@ func TestCase20_FileReplaced(t *testing.T) {
 	}
 }
 
+// The rows of another database are put into the open file, as a restore does that does
+// not replace it: with lower ids than were given out before, or with other rows at the
+// same ones. A daemon that runs finds out within a breath, another one when it starts.
+func TestCase20_FileFilledAnew(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		for _, last := range []int{5000, 1} {
+			s := newStory(t)
+			s.exec("INSERT INTO sqlite_sequence (name, seq) VALUES ('message', ?)", last-1)
+			s.message("G1", "before", nil)
+			s.wants("received G1 before")
+			s.exec("DELETE FROM chat_message_join")
+			s.exec("DELETE FROM message")
+			s.exec("DELETE FROM sqlite_sequence WHERE name = 'message'")
+			s.message("N1", "in the new database", nil)
+			if running {
+				s.o.combed = time.Time{}
+			} else {
+				s.restart()
+			}
+			s.wants("received N1 in the new database")
+			s.message("N2", "and on", nil)
+			s.wants("received N2 and on")
+		}
+	}
+}
+
 func TestCase24_GuidsOfBothKinds(t *testing.T) {
 	s := newStory(t)
-	s.row("G1", columns{"text": "old"})
+	const me = "+14155559876"
+	s.row("G1", columns{"text": "old", "destination_caller_id": me})
 	s.join("G1", "iMessage;-;"+alice)
-	s.row("G2", columns{"text": "new", "service": "RCS"})
+	s.row("G2", columns{"text": "new", "service": "RCS", "destination_caller_id": me})
 	s.join("G2", "any;-;"+alice)
 	scan(t, s.o)
 	for _, r := range s.reports() {
-		if r.Inbound.From != alice || r.Inbound.Group {
+		if r.Inbound.From != alice || r.Inbound.To != me || r.Inbound.Group {
 			t.Errorf("%+v", r.Inbound)
 		}
 	}
@@ -259,8 +326,18 @@ func TestCase27_NoteToSelf(t *testing.T) {
 	s.row("alone", columns{"handle": me, "text": "bread", "is_from_me": 1, "is_sent": 1, "destination_caller_id": me})
 	s.join("alone", "any;-;"+me)
 	s.wants("typed own milk", "typed alone bread")
+	// The echo may be there before the own row is.
+	s.row("echo2", columns{"handle": me, "text": "eggs", "destination_caller_id": me})
+	s.join("echo2", "any;-;"+me)
+	s.wants()
+	s.row("own2", columns{"handle": me, "text": "eggs", "is_from_me": 1, "is_sent": 1, "destination_caller_id": me})
+	s.join("own2", "any;-;"+me)
+	s.wants("typed own2 eggs")
 	s.impatient()
 	s.wants()
+	if len(s.o.waiting) != 0 {
+		t.Errorf("%d rows are waited for", len(s.o.waiting))
+	}
 }
 
 func TestCase28_TypedOnThePhone(t *testing.T) {
@@ -282,5 +359,17 @@ func TestCase29_JunkIsMarked(t *testing.T) {
 	s.message("G", "you have won", columns{"is_spam": 1})
 	if r := s.last(); !r.Inbound.Junk {
 		t.Errorf("%+v", r.Inbound)
+	}
+	s.message("N", "not junk", nil)
+	if r := s.last(); r.Inbound.Junk {
+		t.Errorf("%+v", r.Inbound)
+	}
+	for _, column := range []string{"is_filtered", "is_blackholed"} {
+		s.exec("UPDATE chat SET " + column + " = 1")
+		s.message(column, "from somebody unknown", nil)
+		if r := s.last(); !r.Inbound.Junk {
+			t.Errorf("%s: %+v", column, r.Inbound)
+		}
+		s.exec("UPDATE chat SET " + column + " = 0")
 	}
 }

@@ -28,6 +28,26 @@ func TestCase30_FileThatComesSlowly(t *testing.T) {
 	s.wants()
 }
 
+// As rows come on a Mac: the body names a file that has no row yet, then the file's
+// row comes, its join, its transfer.
+func TestCase30_BodyBeforeTheFile(t *testing.T) {
+	s := newStory(t)
+	s.row("G", columns{"attributedBody": fileBody("at_0_G")})
+	s.wants()
+	s.join("G", direct)
+	if r := s.last(); r.Inbound.Text != "" || len(r.Inbound.Media) != 1 || r.Inbound.Media[0].ID != "at_0_G" {
+		t.Errorf("%+v", r.Inbound)
+	}
+	s.restart()
+	s.file("G", "at_0_G", nil, 0)
+	s.wants()
+	s.exec("UPDATE attachment SET transfer_state = 5, filename = '~/Library/Messages/Attachments/aa/at_0_G/a.png'")
+	s.wants()
+	if got, want := uploadsIn(t, s.j), []string{"at_0_G waiting 0"}; !slices.Equal(got, want) {
+		t.Errorf("uploads %q, want %q", got, want)
+	}
+}
+
 // A preview's hidden payload is no file for people. Homes, missing files and the
 // names of types are in the tests of attachments.
 func TestCase32_OddFiles(t *testing.T) {

@@ -191,3 +191,11 @@ func typedstream(text string) []byte {
 	const head = "\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+"
 	return []byte(head + string(rune(len(text))) + text + "\x86\x86")
 }
+
+// fileBody is an attributed string of nothing but a file.
+func fileBody(guid string) []byte {
+	const head = "\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+\x03\uFFFC\x86\x84\x02iI\x01\x01\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01"
+	const name = "__kIMFileTransferGUIDAttributeName"
+	text := func(s string) string { return "\x92\x84\x96\x96" + string(rune(len(s))) + s + "\x86" }
+	return []byte(head + text(name) + text(guid) + "\x86\x86")
+}

@@ -216,6 +216,17 @@ func TestCase50_OwnRowIsToldOnce(t *testing.T) {
 	s.wants()
 	s.restart()
 	s.wants()
+	// Nor when it comes again, with another ROWID in a new file, long after its end.
+	s.set("G", "is_read = 1")
+	s.wants("delivered msg_1", "read msg_1")
+	if _, err := s.j.db.Exec("UPDATE sends SET armed_at = armed_at - ?", 2*changeWindow.Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+	next := &story{messages: newMessages(t), j: s.j}
+	next.message("N", "before it", nil)
+	next.own("G", "hello G", columns{"is_sent": 1, "is_delivered": 1, "is_read": 1})
+	next.restart()
+	next.wants("received N before it")
 }
 
 func TestCase51_Edits(t *testing.T) {
@@ -224,7 +235,7 @@ func TestCase51_Edits(t *testing.T) {
 	s.wants("received G helo")
 	now := time.Now()
 	s.restart()
-	s.set("G", "text = 'hello', date_edited = ?, message_summary_info = ?", apple(now), madeSummary(t, []string{"helo", "hello"}, nil, 1))
+	s.set("G", "text = NULL, attributedBody = ?, date_edited = ?, message_summary_info = ?", typedstream("hello"), apple(now), madeSummary(t, []string{"helo", "hello"}, nil, 1))
 	r := s.last()
 	if r.Kind != wire.Edited || r.Change.Text != "hello" || r.Change.Version != 1 || len(r.Change.Edits) != 2 || r.Change.Edits[0].Text != "helo" {
 		t.Errorf("%+v %+v", r, r.Change)
@@ -268,6 +279,12 @@ func TestCase53_RecentlyDeletedAndBack(t *testing.T) {
 	s.wants("received G hello")
 	s.exec("INSERT INTO chat_recoverable_message_join (chat_id, message_id, delete_date) SELECT chat_id, message_id, 1 FROM chat_message_join")
 	s.exec("DELETE FROM chat_message_join")
+	s.wants()
+	s.restart()
+	s.wants()
+	// Back in its chat, as macOS 13 to 15 do it, and gone for good.
+	s.join("G", direct)
+	s.exec("DELETE FROM chat_recoverable_message_join")
 	s.wants()
 	s.exec("DELETE FROM message WHERE guid = 'G'")
 	s.wants()

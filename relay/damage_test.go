@@ -8,6 +8,31 @@ import (
 	"time"
 )
 
+// breakRows damages the very pages of the table that hold a text.
+func (s *story) breakRows(text string) {
+	s.t.Helper()
+	s.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { f.Close() }) // closing drops the locks of this process
+	data, err := os.ReadFile(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	const page, leaf = 4096, 0x0d
+	for at := page; at < len(data); at += page {
+		if data[at] == leaf && bytes.Contains(data[at:at+page], []byte(text)) {
+			if _, err := f.WriteAt([]byte{0x7f}, int64(at)); err != nil {
+				s.t.Fatal(err)
+			}
+			return
+		}
+	}
+	s.t.Fatal("the text is on no page of the table")
+}
+
 // breakRow damages the pages of a long text in the file of chat.db and gives what
 // mends them.
 func (s *story) breakRow(text string) (mend func()) {
@@ -86,6 +111,28 @@ func TestDamagedRowIsLookedAtAgain(t *testing.T) {
 			s.restart()
 			s.wants()
 		})
+	}
+}
+
+// The newest row lies on a damaged page: the daemon goes on after a restart, and so
+// does a first one.
+func TestDamagedRowAtTheCursor(t *testing.T) {
+	s := newStory(t)
+	filler := strings.Repeat("<BROKEN>", 300) // too short for pages of its own: the row's own page breaks
+	s.message("G1", "sound", nil)
+	s.wants("received G1 sound")
+	s.message("G2", filler, nil)
+	s.breakRows(filler)
+	s.wants()
+	s.impatient()
+	s.wants()
+	for _, j := range []*journal{s.j, newJournal(t)} {
+		s.j = j
+		s.restart()
+		s.wants()
+		if s.o.cursor.RowID != 2 {
+			t.Errorf("the cursor is at %d", s.o.cursor.RowID)
+		}
 	}
 }
 

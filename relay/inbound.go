@@ -15,15 +15,16 @@ import (
 // are there; first is when the row was seen first. It returns false where the row
 // has to be looked at again.
 func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
-	if m.Handle == "" && m.Chat != nil && !m.Chat.Group() {
+	patient := now.Sub(first) < o.cfg.Grace
+	nameless := m.Handle == "" // so own rows look for a moment, before they say that they are own
+	if nameless && m.Chat != nil && !m.Chat.Group() {
 		m.Handle = m.Chat.Identifier // a clean-up took the handle; a chat of two names it too
 	}
 	if old, err := o.history(ctx, m, now); old || err != nil {
 		return err == nil, err
 	}
-	patient := now.Sub(first) < o.cfg.Grace
 	said := m.HasBody || m.HasAttachments
-	if patient && (m.Chat == nil || !said) {
+	if patient && (m.Chat == nil || !said || nameless) {
 		return false, nil
 	}
 	if !said || m.Handle == "" {
@@ -32,8 +33,8 @@ func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Messag
 	if settled, mine, err := o.mayBeOurs(ctx, m, patient, now); mine || err != nil {
 		return settled, err
 	}
-	if again, err := o.repeats(ctx, m); again || err != nil {
-		return err == nil, err
+	if settled, again, err := o.repeats(ctx, m, first, now); again || err != nil {
+		return settled, err
 	}
 	wanted, err := o.wanted(ctx, m.Handle)
 	if err != nil || !wanted {
@@ -117,11 +118,16 @@ func toOneself(m chatdb.Message) bool {
 // preceding is how many rows before a link's balloon are searched for its text.
 const preceding = 20
 
-// repeats tells whether a row is only the preview of a link in a row before it.
-func (o *observer) repeats(ctx context.Context, m chatdb.Message) (bool, error) {
-	if m.Class(time.Now()) != chatdb.ClassPreview {
-		return false, nil
+// repeats tells whether a row is only the preview of a link in a row before it. One that
+// has the same link and is no preview so far may become one, and is looked at again.
+func (o *observer) repeats(ctx context.Context, m chatdb.Message, first, now time.Time) (settled, again bool, err error) {
+	early := now.Sub(first) < o.cfg.ghostAge()
+	if !m.OnlyLink() || !early && m.Class(now) != chatdb.ClassPreview {
+		return false, false, nil
 	}
 	before, err := o.db.Before(ctx, m.RowID, preceding)
-	return slices.ContainsFunc(before, m.Repeats), err
+	if err != nil || slices.ContainsFunc(before, m.Repeats) {
+		return err == nil, true, err
+	}
+	return false, early && slices.ContainsFunc(before, m.MayRepeat), nil
 }

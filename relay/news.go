@@ -35,6 +35,17 @@ func (c *cursor) look(now time.Time) {
 	c.Seen = ms
 }
 
+// present is the time as far as rows that may change are concerned, whose windows stand
+// still while chat.db is not looked at: what happens to a message while the Mac sleeps,
+// or the daemon is down, comes in after that. For as long as a window it is the
+// beginning of the down time.
+func (c cursor) present(now time.Time) time.Time {
+	if now.UnixMilli()-c.Up < changeWindow.Milliseconds() {
+		return time.UnixMilli(min(now.UnixMilli(), c.Down))
+	}
+	return now
+}
+
 // news is the time from which on a row is news; older ones are history.
 func (c cursor) news(now time.Time) time.Time {
 	since := c.Seen

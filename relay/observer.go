@@ -143,6 +143,7 @@ func (o *observer) resume(ctx context.Context) error {
 		return err
 	}
 	o.cursor = *c
+	o.cursor.look(time.Now())
 	waiting, err := o.journal.waiting(ctx)
 	if err != nil {
 		return err
@@ -180,18 +181,16 @@ func markNow(ctx context.Context, db *chatdb.DB) (*cursor, error) {
 // were reported before have the same guid and are recognised by it.
 const overlap = 10 * time.Minute
 
-// relocate checks that the cursor still means what it meant. A row that is gone is
-// no reason to doubt: ROWIDs are not given out twice within one file.
+// relocate checks that the cursor still means what it meant.
 func (o *observer) relocate(ctx context.Context, c *cursor) error {
-	guid, there, err := o.db.GUIDAt(ctx, c.RowID)
+	moved, err := o.astray(ctx, *c)
 	if err != nil {
 		return err
 	}
-	if c.File == o.db.File() && (!there || guid == c.GUID) {
+	if c.File == o.db.File() && !moved {
 		return nil
 	}
 	// The same rows under another device number, as after a restart, stay as they are.
-	moved := !there || guid != c.GUID
 	if moved {
 		c.Floor = max(c.Floor, c.Seen-overlap.Milliseconds())
 		first, err := o.db.FirstSince(ctx, time.UnixMilli(c.Floor))
@@ -212,10 +211,30 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 	})
 }
 
+// astray tells whether the cursor belongs to another database than the one that is
+// open. A row that is gone is no reason to doubt in its file, where no ROWID is given
+// out twice, unless the file never gave out so high a one: then it was made anew in its
+// place. Nor is a row on damaged pages.
+func (o *observer) astray(ctx context.Context, c cursor) (bool, error) {
+	guid, there, err := o.db.GUIDAt(ctx, c.RowID)
+	switch {
+	case errors.Is(err, chatdb.ErrNotDatabase):
+		return false, nil
+	case err != nil:
+		return false, err
+	case there:
+		return c.GUID != "" && guid != c.GUID, nil
+	case c.File != o.db.File():
+		return true, nil
+	}
+	last, err := o.db.Sequence(ctx)
+	return last < c.RowID, err
+}
+
 // loadFollowed finds the bound rows again, by guid where the file has changed.
 func (o *observer) loadFollowed(ctx context.Context) error {
 	now := time.Now()
-	sends, err := o.journal.followed(ctx, now.Add(-o.cfg.Observe), now.Add(-changeWindow))
+	sends, err := o.journal.followed(ctx, now.Add(-o.cfg.Observe), o.cursor.present(now).Add(-changeWindow))
 	if err != nil {
 		return err
 	}
@@ -236,7 +255,7 @@ func (o *observer) loadFollowed(ctx context.Context) error {
 
 // loadWatched finds the watched rows again, likewise.
 func (o *observer) loadWatched(ctx context.Context) error {
-	list, err := o.journal.watched(ctx, time.Now())
+	list, err := o.journal.watched(ctx, o.cursor.present(time.Now()))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,13 @@ func (o *observer) scan(ctx context.Context) error {
 	if now := time.Now(); now.Sub(o.combed) >= breath {
 		o.combed = now
 		o.lookForStuck(now)
+		if astray, err := o.astray(ctx, o.cursor); err != nil {
+			return err
+		} else if astray { // another database was put into the open file
+			if err := o.resume(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	o.cursor.look(time.Now())
 	ids, states, err := o.changed(ctx, time.Now())
@@ -124,7 +131,7 @@ func (f *finding) commit(ctx context.Context, tx *sql.Tx, next cursor, now time.
 		}
 	}
 	if len(f.watches) > 0 {
-		if err := saveWatched(ctx, tx, f.watches, now); err != nil {
+		if err := saveWatched(ctx, tx, f.watches, next.present(now)); err != nil {
 			return err
 		}
 	}
@@ -162,10 +169,11 @@ func (o *observer) remember(f finding, now time.Time) {
 	for _, id := range f.done {
 		delete(o.waiting, id)
 	}
+	present := o.cursor.present(now)
 	maps.DeleteFunc(o.followed, func(_ int64, s send) bool {
-		return now.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && now.Sub(s.armedAt) > changeWindow
+		return now.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && present.Sub(s.armedAt) > changeWindow
 	})
-	o.rememberWatched(f.watches, now)
+	o.rememberWatched(f.watches, present)
 }
 
 // judge decides what one row means.

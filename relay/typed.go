@@ -29,8 +29,8 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 	if status == "" {
 		return now.Sub(first) > o.cfg.Observe, nil
 	}
-	if again, err := o.repeats(ctx, m); again || err != nil {
-		return err == nil, err
+	if settled, again, err := o.repeats(ctx, m, first, now); again || err != nil {
+		return settled, err
 	}
 	in := inboundOf(m)
 	if in.Group {

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,78 @@ func TestFlippedRow(t *testing.T) {
 	s.wants()
 	s.impatient()
 	s.wants("received H hello again") // it was somebody else after all
+}
+
+// So may one that the owner typed; it names nobody then. Where it stays so, the chat
+// names who wrote it.
+func TestFlippedRowOfTheOwner(t *testing.T) {
+	s := newStory(t)
+	s.message("G", "typed on the phone", columns{"handle": ""})
+	s.wants()
+	s.set("G", "is_from_me = 1, is_sent = 1, handle_id = 1")
+	s.wants("typed G typed on the phone")
+	s.message("H", "of somebody without a handle", columns{"handle": ""})
+	s.wants()
+	s.impatient()
+	if r := s.last(); r.Kind != wire.Received || r.Inbound.From != alice {
+		t.Errorf("%+v", r.Inbound)
+	}
+}
+
+// What happens to messages while the Mac sleeps, or no daemon runs, is told after it.
+func TestEditsWhileAsleep(t *testing.T) {
+	for name, restart := range map[string]bool{"asleep": false, "no daemon": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.message("G", "helo", nil)
+			s.wants("received G helo")
+			s.bound("msg_1", "O", nil)
+			s.set("O", "is_read = 1")
+			s.wants("delivered msg_1", "read msg_1")
+			// Two hours pass, of which the relay sees nothing.
+			const slept = 2 * time.Hour
+			s.o.cursor.Seen -= slept.Milliseconds()
+			if err := s.j.setCursor(t.Context(), s.o.cursor); err != nil {
+				t.Fatal(err)
+			}
+			for _, query := range []string{"UPDATE watched SET until = until - ?", "UPDATE sends SET armed_at = armed_at - ?"} {
+				if _, err := s.j.db.Exec(query, slept.Milliseconds()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for id, w := range s.o.watched {
+				w.until = w.until.Add(-slept)
+				s.o.watched[id] = w
+			}
+			for id, one := range s.o.followed {
+				one.armedAt = one.armedAt.Add(-slept)
+				s.o.followed[id] = one
+			}
+			if restart {
+				s.restart()
+			}
+			s.message("N", "the first news", nil)
+			s.wants("received N the first news")
+			at := apple(time.Now())
+			s.set("G", "text = 'hello', date_edited = ?, message_summary_info = ?", at, madeSummary(t, []string{"helo", "hello"}, nil, 1))
+			s.set("O", "text = 'better', date_edited = ?, message_summary_info = ?", at, madeSummary(t, []string{"hello O", "better"}, nil, 1))
+			s.restart()
+			scan(t, s.o)
+			var got []string
+			for _, r := range s.reports() {
+				got = append(got, fmt.Sprint(r.Kind, " ", r.GUID, " ", r.Change.Text))
+			}
+			slices.Sort(got)
+			if want := []string{"edited G hello", "edited O better"}; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			// Not for ever: a window after that, all of it is over.
+			c := s.o.cursor
+			if end := c.present(time.Now().Add(changeWindow)); end.Before(time.Now()) {
+				t.Errorf("rows are watched since %v", end)
+			}
+		})
+	}
 }
 
 func TestWatchedRowsAreFew(t *testing.T) {
