@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -351,6 +353,70 @@ func tsReference(i int) []byte {
 		return []byte{byte(i - 110)}
 	}
 	return tsInt(i - 110)
+}
+
+// A reference is one byte up to number 237, of which those from 110 on look like small
+// integers, and three from there: to objects, to classes and to encodings alike.
+func TestDecodeBodyReferences(t *testing.T) {
+	const children = 200
+	// Each child of the list is written in full, with three objects (itself, NSString,
+	// NSObject) and four shared strings ("@", the two names, "+").
+	object := func(child int) int { return 16 + 3*child }
+	encoding := func(child int) int { return 21 + 4*child }
+	groups := [][]byte{tsGroup("i", tsInt(children))}
+	for i := range children {
+		groups = append(groups, tsGroup("@", tsString(fmt.Sprint("child ", i))))
+	}
+	var want []string
+	for _, i := range []int{0, 31, 32, 73, 74, 199} {
+		groups = append(groups, append(tsReference(encoding(i)), tsReference(object(i))...))
+		want = append(want, fmt.Sprint("child ", i))
+		// A new string, whose class and encoding are those of that child.
+		text := fmt.Sprint("like ", i)
+		one := slices.Concat([]byte{0x84}, tsReference(object(i)+1), tsReference(encoding(i)+3), tsInt(len(text)), []byte(text), []byte{0x86})
+		groups = append(groups, tsGroup("@", one))
+		want = append(want, text)
+	}
+	list := tsObject([]string{"NSArray", "NSObject"}, groups...)
+	body, err := chatdb.DecodeBody(attributed("x", run{1, tsMap(tsString("list"), list)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _ := body.Runs[0].Attr("list")
+	if len(v.List) != children+len(want) {
+		t.Fatalf("%d values", len(v.List))
+	}
+	for i, text := range want {
+		if got := v.List[children+i]; got.Kind != chatdb.ValueText || got.Text != text {
+			t.Errorf("value %d is %+v, want %q", i, got, text)
+		}
+	}
+}
+
+// A text of megabytes is decoded like any other, and what is above all measure refused.
+func TestDecodeBodyLarge(t *testing.T) {
+	want := strings.Repeat("schön 🎈 ", 900_000)
+	blob := attributed(want, run{len(utf16.Encode([]rune(want))), part(0)})
+	if len(blob) < 10<<20 {
+		t.Fatalf("only %d bytes", len(blob))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	body, err := chatdb.DecodeBody(blob)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	runtime.ReadMemStats(&after)
+	if err != nil || body.Text != want || len(body.Runs) != 1 {
+		t.Errorf("%d bytes in %d runs, %v", len(body.Text), len(body.Runs), err)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 2*uint64(len(blob)) {
+		t.Errorf("allocated %d bytes for %d", grown, len(blob))
+	}
+	if body, err := chatdb.DecodeBody(make([]byte, 17<<20)); err == nil || body.Text != "" {
+		t.Errorf("%d bytes, %v", len(body.Text), err)
+	}
 }
 
 // A dictionary may contain itself.

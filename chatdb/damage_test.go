@@ -2,6 +2,7 @@ package chatdb_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,6 +10,93 @@ import (
 
 	"bluerelay/chatdb"
 )
+
+// A file that was cut off is no database any more, also under an open connection, and
+// is one again when it is whole.
+func TestCutOff(t *testing.T) {
+	f := newFixture(t)
+	for i := range 50 {
+		f.message(fmt.Sprintf("m-%d", i), strings.Repeat("long ", 4000), nil)
+	}
+	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, f.path)
+	for _, size := range []int64{0, 50, 4096, int64(len(whole)) / 2} {
+		if err := os.Truncate(f.path, size); err != nil {
+			t.Fatal(err)
+		}
+		second, err := chatdb.Open(t.Context(), f.path)
+		if err == nil {
+			second.Close()
+		}
+		if !errors.Is(err, chatdb.ErrNotDatabase) && !errors.Is(err, chatdb.ErrNotMessages) {
+			t.Errorf("%d bytes are opened: %v", size, err)
+		}
+		if got, err := db.After(t.Context(), 0, 0); !errors.Is(err, chatdb.ErrNotDatabase) {
+			t.Errorf("%d bytes: %d rows, %v", size, len(got), err)
+		}
+		if err := os.WriteFile(f.path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, db := range []*chatdb.DB{db, open(t, f.path)} {
+			if got, err := db.After(t.Context(), 0, 0); err != nil || len(got) != 50 {
+				t.Errorf("whole again: %d rows, %v", len(got), err)
+			}
+		}
+	}
+}
+
+// Where a page of the table itself is damaged its rows are known by number alone.
+func TestDamagedTable(t *testing.T) {
+	f := newFixture(t)
+	for i := range 50 {
+		f.message(fmt.Sprintf("m-%d", i), strings.Repeat(fmt.Sprintf("<%03d>", i), 150), nil)
+	}
+	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page, leaf = 4096, 0x0d
+	for at := page; at < len(data); at += page {
+		if data[at] == leaf && (bytes.Contains(data[at:at+page], []byte("<020>")) || bytes.Contains(data[at:at+page], []byte("<049>"))) {
+			data[at] = 0x7f
+		}
+	}
+	if err := os.WriteFile(f.path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, f.path)
+	got, err := db.After(t.Context(), 0, 0)
+	if err != nil || len(got) != 50 {
+		t.Fatalf("%d messages, %v", len(got), err)
+	}
+	sound := 0
+	for i, m := range got {
+		if m.RowID != int64(i+1) || (m.Damage == nil) == (m.Text == "") {
+			t.Errorf("%d: %q, damage %v", m.RowID, m.GUID, m.Damage)
+		}
+		if m.Damage == nil {
+			sound++
+		}
+	}
+	if got[20].Damage == nil || got[49].Damage == nil || sound < 30 {
+		t.Errorf("%d rows are sound", sound)
+	}
+	// The newest row has no guid, and is a place all the same.
+	if mark, err := db.Mark(t.Context()); err != nil || mark != (chatdb.Mark{RowID: 50, File: db.File()}) {
+		t.Errorf("%+v, %v", mark, err)
+	}
+}
 
 // A row on a damaged page is named and passed by; the others come as ever.
 func TestDamagedPages(t *testing.T) {

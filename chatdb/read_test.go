@@ -2,9 +2,13 @@ package chatdb_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +102,7 @@ func testSchema(t *testing.T, schema string) {
 		!m.Date.Equal(time.Date(2001, 1, 1, 0, 0, 400_000_000, 0, time.UTC)) {
 		t.Errorf("old: %+v", m)
 	}
+	testLookUps(t, f, db, got)
 	chats, err := db.DirectChats(t.Context(), "+15551230001")
 	if err != nil || len(chats) != 1 || chats[0].RowID != direct || chats[0].LastService != "iMessage" {
 		t.Errorf("chats %+v, %v", chats, err)
@@ -109,6 +114,64 @@ func testSchema(t *testing.T, schema string) {
 	if since, err := db.OwnSince(t.Context(), at(150), 0); err != nil || len(since) != 1 || since[0].GUID != "own" {
 		t.Errorf("own since: %+v, %v", since, err)
 	}
+}
+
+// testLookUps holds every other way to a row against the first one, has all states move,
+// and reads what newer columns say where there are such.
+func testLookUps(t *testing.T, f *fixture, db *chatdb.DB, all []chatdb.Message) {
+	t.Helper()
+	ids, guids := []int64{1, 2, 3, 4}, []string{"in", "own", "pic", "old"}
+	byID, err := db.Rows(t.Context(), ids)
+	if err != nil || !reflect.DeepEqual(byID, all) {
+		t.Errorf("by ROWID: %+v, %v", byID, err)
+	}
+	if byGUID, err := db.FindGUIDs(t.Context(), guids); err != nil || !reflect.DeepEqual(byGUID, all) {
+		t.Errorf("by guid: %+v, %v", byGUID, err)
+	}
+	if dated, err := db.Dated(t.Context(), at(200), 0); err != nil || len(dated) != 1 || dated[0].GUID != "own" {
+		t.Errorf("by date: %+v, %v", dated, err)
+	}
+	if before, err := db.Before(t.Context(), 3, 0); err != nil || len(before) != 2 || before[0].GUID != "own" {
+		t.Errorf("before: %+v, %v", before, err)
+	}
+	if first, err := db.FirstSince(t.Context(), at(150)); err != nil || first != 2 {
+		t.Errorf("since: %d, %v", first, err)
+	}
+	then, err := db.States(t.Context(), ids)
+	if err != nil || len(then) != 4 {
+		t.Fatalf("%d states, %v", len(then), err)
+	}
+	f.exec("UPDATE message SET is_read = 1 WHERE guid = 'in'")
+	f.exec("UPDATE message SET attributedBody = ? WHERE guid = 'own'", plainBody("another reply"))
+	f.exec("UPDATE attachment SET transfer_state = 6")
+	f.exec("UPDATE message SET error = 0 WHERE guid = 'old'")
+	now, err := db.States(t.Context(), ids)
+	for i, id := range ids {
+		if now[id] == then[id] || err != nil {
+			t.Errorf("the state of %s has not moved, %v", guids[i], err)
+		}
+	}
+	has := func(column string) bool { return slices.Contains(f.columnsOf("message"), column) }
+	rows := []int64{
+		f.message("tapback", "Loved", values{"associated_message_type": 2000, "associated_message_guid": "p:0/in", "is_from_me": 1}),
+		f.message("renamed", "", values{"item_type": 2, "attributedBody": nil}),
+		f.message("edited", "new", values{"date_edited": date(130), "message_summary_info": summaryOf(t, map[string]any{"ec": map[string]any{"0": []any{edit("old", 100), edit("new", 130)}}})}),
+		f.message("later", "hello", values{"is_from_me": 1, "schedule_type": 2, "date": date(300)}),
+	}
+	m, err := db.Rows(t.Context(), rows)
+	if err != nil || len(m) != len(rows) {
+		t.Fatalf("%d rows, %v", len(m), err)
+	}
+	if m[0].Tapback == nil || m[0].Tapback.Target != "in" || m[1].Event == nil || m[1].Event.Kind != "renamed" {
+		t.Errorf("%+v, %+v", m[0], m[1])
+	}
+	if want := map[bool]int64{true: 1}[has("date_edited")]; m[2].Revision != want || m[2].Text != "new" {
+		t.Errorf("edited %d times: %+v", m[2].Revision, m[2])
+	}
+	if got, want := m[3].Class(at(200)), map[bool]chatdb.Class{true: chatdb.ClassPending, false: chatdb.ClassMessage}[has("schedule_type")]; got != want {
+		t.Errorf("a scheduled row is %s, want %s", got, want)
+	}
+	f.exec("DELETE FROM message WHERE ROWID > 4")
 }
 
 // The join comes after the row, and others may have passed in between.
@@ -434,4 +497,68 @@ func BenchmarkAfterNothingNew(b *testing.B) {
 			b.Fatal(len(got), err)
 		}
 	}
+}
+
+// Rows of real Macs (macOS 12 and 13) mean what their owners saw.
+func TestSharedRows(t *testing.T) {
+	dir := shared(t, "rows")
+	for name, want := range map[string]struct {
+		text   string
+		runs   int
+		unsent []int
+		edits  []string
+		told   string // of an own row
+	}{
+		"beeper-fixture1":                                {"12", 4, nil, nil, "sent delivered"},
+		"beeper-fixture2":                                {"part 0part 2part 4", 5, nil, nil, ""},
+		"beeper-partial_leading_unsends":                 {"a", 1, []int{0, 1}, nil, "sent delivered read unsent"},
+		"beeper-partial_multiple_middle_adjacent_unsend": {"begin middle multiple adjacent unsendend middle multiple adjacent unsend", 2, []int{1, 2}, nil, "sent delivered read unsent"},
+		"beeper-partial_trailing_unsends":                {"a", 1, []int{1, 2}, []string{"trailing attachments", "a"}, "sent delivered read edited unsent"},
+	} {
+		f := newFixture(t)
+		row := sharedRow(t, filepath.Join(dir, name+".json"))
+		f.insert("handle", values{"ROWID": row["handle_id"], "id": row["participantID"], "service": "iMessage"})
+		f.insert("message", row)
+		m := one(t, f)
+		var edits, told []string
+		for _, e := range m.Edits {
+			edits = append(edits, e.Text)
+		}
+		changes, _ := chatdb.Diff(chatdb.Seen{Body: true}, m)
+		for _, c := range changes {
+			told = append(told, string(c.Kind))
+		}
+		if m.Text != want.text || len(m.Body.Runs) != want.runs || !slices.Equal(m.Unsent, want.unsent) || !slices.Equal(edits, want.edits) ||
+			m.Retracted || m.BodyErr != nil || strings.Join(told, " ") != want.told {
+			t.Errorf("%s: %q in %d runs, unsent %v, edits %q, told %q, %v", name, m.Text, len(m.Body.Runs), m.Unsent, edits, told, m.BodyErr)
+		}
+	}
+}
+
+// sharedRow reads a row of the table message that was kept as JSON.
+func sharedRow(t *testing.T, path string) values {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		t.Fatal(err)
+	}
+	var row values
+	if err := json.Unmarshal(parts[0], &row); err != nil {
+		t.Fatal(err)
+	}
+	for column, v := range row {
+		text, _ := v.(string)
+		blob, ok := strings.CutPrefix(text, "data:;base64,")
+		if !ok {
+			continue
+		}
+		if row[column], err = base64.StdEncoding.DecodeString(blob); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return row
 }
