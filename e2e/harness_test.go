@@ -99,10 +99,16 @@ func (b *buffer) await(t testing.TB, want string, within time.Duration) {
 // start runs a program and ends it with the test.
 func start(t testing.TB, program string, args ...string) *process {
 	t.Helper()
+	return startAs(t, nil, program, args...)
+}
+
+// startAs is start with the rights of another user, where one is given.
+func startAs(t testing.TB, user *syscall.Credential, program string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{}), out: newBuffer()}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	// A process group of its own, so that the end of the test reaches it alone.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: user}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,12 @@ package e2e_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +82,62 @@ func TestTroubleWithChatDB(t *testing.T) {
 	if !w.health().Ready {
 		t.Error("the relay is not ready after it was mended")
 	}
+}
+
+// macOS withholds chat.db from a relay that runs, as when its grant is taken away, and
+// gives it back: a person is told, nothing that came meanwhile is lost or told twice.
+func TestChatDBIsWithheld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 10)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	door := filepath.Join(w.dir, "door")
+	must(os.Mkdir(door, 0o755))
+	must(os.Symlink(filepath.Dir(w.mac.ChatDB()), filepath.Join(door, "mac")))
+	program, user := bluerelay, (*syscall.Credential)(nil)
+	if os.Getuid() == 0 { // no mode keeps root out
+		user = &syscall.Credential{Uid: 65534, Gid: 65534}
+		program = filepath.Join(w.dir, "bluerelay")
+		data, err := os.ReadFile(bluerelay)
+		must(err)
+		must(os.WriteFile(program, data, 0o755))
+		must(os.Chmod(filepath.Dir(w.dir), 0o755))
+		must(filepath.WalkDir(w.state(), func(path string, _ os.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, 65534, 65534))
+		}))
+		must(os.Chmod(filepath.Dir(w.mac.ChatDB()), 0o755))
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			must(os.Chmod(w.mac.ChatDB()+suffix, 0o644))
+		}
+	}
+	receive := func(text string) {
+		t.Helper()
+		_, err := simulator.Receive(t.Context(), filepath.Join(w.dir, "mac"), simulator.Inbound{From: "+14155551234", Text: text})
+		must(err)
+	}
+	inbound := func(want int) {
+		t.Helper()
+		eventually(t, 30*time.Second, "the messages that came in", func() bool { return len(w.all("direction=inbound")) == want })
+	}
+	must(os.Chmod(door, 0)) // from the start
+	w.relay = startAs(t, user, program, "run", "--state", w.state(), "--chat-db", filepath.Join(door, "mac", "chat.db"), "--osascript", w.mac.Osascript())
+	for i := range 3 {
+		w.in("chat_db", "Full Disk Access")
+		receive(fmt.Sprint("while it is withheld ", i))
+		must(os.Chmod(door, 0o755))
+		inbound(2*i + 1)
+		receive(fmt.Sprint("while it is granted ", i))
+		inbound(2*i + 2)
+		if h := w.health(); h.Problem == "chat_db" {
+			t.Errorf("it is readable and said to be in trouble: %s", h.Reason)
+		}
+		must(os.Chmod(door, 0))
+	}
+	must(os.Chmod(door, 0o755)) // for whoever cleans up
 }
 
 // Another process holds chat.db locked when the relay starts; it waits and then
