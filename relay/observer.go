@@ -22,6 +22,7 @@ const batch = 200
 // receipts, and reports what others wrote. One goroutine runs it.
 type observer struct {
 	*Relay
+	gate     *gate
 	db       *chatdb.DB
 	cursor   cursor
 	followed map[int64]send         // bound own rows that may still change, by ROWID
@@ -36,6 +37,7 @@ type observer struct {
 // missing, unreadable or replaced, or when the Mac has slept. The person is told
 // through the relay's health.
 func (o *observer) run(ctx context.Context) error {
+	o.gate = newGate(o.Relay)
 	for ctx.Err() == nil {
 		day, over := o.days.within(ctx)
 		err := o.session(day)
@@ -50,6 +52,11 @@ func (o *observer) run(ctx context.Context) error {
 		o.missDB(err)
 		if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
 			o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())
+		}
+		if errors.Is(err, chatdb.ErrPermission) {
+			if err := o.gate.refused(ctx); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -87,6 +94,7 @@ func (o *observer) session(ctx context.Context) error {
 		return err
 	}
 	o.lendDB(db)
+	o.gate.set(AccessReadable)
 	o.health.set(wire.ProblemChatDB, "")
 	o.log.Info("chatdb.reading")
 	ring(o.sendBell)

@@ -47,6 +47,7 @@ type Config struct {
 	Log       *slog.Logger
 
 	Attachments string    // Messages' folder of files: Attachments beside chat.db
+	Fresh       string    // this program, asked as "probe chat-db" whether a new process may read what this one may not; empty: nobody is asked
 	Open        string    // launches Messages: /usr/bin/open beside the real osascript, else nothing does
 	Tools       mac.Tools // the programs of macOS
 	KeepAwake   bool      // hold the Mac awake by caffeinate, where there is one
@@ -71,6 +72,8 @@ type Config struct {
 	FileWait     time.Duration // how long Messages may take to have an inbound file: 24 h
 	Stall        time.Duration // how long an upload may stand still: 30 s
 	ConvertLimit time.Duration // for one conversion: 1 min
+	FreshGap     time.Duration // between two questions to a fresh process about chat.db: 5 s
+	RestartGap   time.Duration // least time between two restarts for a permission that comes and goes: 10 min
 }
 
 func (c *Config) defaults() {
@@ -91,6 +94,8 @@ func (c *Config) defaults() {
 	c.FileWait = cmp.Or(c.FileWait, 24*time.Hour)
 	c.Stall = cmp.Or(c.Stall, 30*time.Second)
 	c.ConvertLimit = cmp.Or(c.ConvertLimit, time.Minute)
+	c.FreshGap = cmp.Or(c.FreshGap, 5*time.Second)
+	c.RestartGap = cmp.Or(c.RestartGap, 10*time.Minute)
 	c.Attachments = cmp.Or(c.Attachments, filepath.Join(filepath.Dir(c.ChatDB), "Attachments"))
 	if c.Osascript == "/usr/bin/osascript" {
 		// Beside a stand-in for osascript the real Messages has no business.
