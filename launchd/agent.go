@@ -51,6 +51,10 @@ type Agent struct {
 	StateDir string
 	LogDir   string
 
+	// BundleID names the application that Program lies in, so that Login Items shows its
+	// name; empty for a program that lies in none.
+	BundleID string
+
 	// Environment is added to launchd's own, which has HOME, USER and a PATH of the
 	// system's four folders, and nothing from the user's shell profile. A name or value
 	// that looks like a secret is refused.
@@ -73,6 +77,8 @@ type properties struct {
 	WorkingDirectory       string
 	Umask                  int
 	AbandonProcessGroup    bool
+
+	AssociatedBundleIdentifiers []string `plist:",omitempty"`
 }
 
 // keepAlive restarts the job after a failure or a crash. Exit status 0 rests: it says that
@@ -106,6 +112,9 @@ func (a Agent) Plist() ([]byte, error) {
 		Umask:                  umask,
 		// launchd would otherwise kill the shim with the daemon, in the middle of a send.
 		AbandonProcessGroup: true,
+	}
+	if a.BundleID != "" {
+		p.AssociatedBundleIdentifiers = []string{a.BundleID}
 	}
 	data, err := plist.MarshalIndent(p, plist.XMLFormat, "\t")
 	if err != nil {

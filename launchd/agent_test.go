@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ func agent() launchd.Agent {
 		Arguments: []string{"run", "--state", "/Users/Zoë & \"Bo\"/it's 100% 📱", ""},
 		StateDir:  `/Users/Zoë & "Bo"/Library/Application Support/bluerelay`,
 		LogDir:    `/Users/Zoë & "Bo"/Library/Logs/bluerelay`,
+		BundleID:  "com.bluerelay.agent",
 		Environment: map[string]string{
 			"BLUERELAY_LOG": "a<b & c>d",
 			"HTTPS_PROXY":   "http://proxy.example:3128",
@@ -127,12 +129,14 @@ func TestPlistAcceptsHarmlessVariables(t *testing.T) {
 	}
 }
 
-// FuzzPlistKeepsValues holds that a value either is refused or reaches launchd unchanged.
+// FuzzPlistKeepsValues holds that a value either is refused or reaches launchd, and whoever
+// reads the file again, unchanged.
 func FuzzPlistKeepsValues(f *testing.F) {
 	f.Add("dev.bluerelay.relay", "/opt/blue relay", "run", "LANG", "en_US.UTF-8")
 	f.Add("a", "/<&>\"'", "\u2028]]>", "A", "<!-- &amp; -->")
 	f.Add("a-b_c", "/\U0001F4F1", "\uFEFF\u202E", "B", "\u00A0 x ")
 	f.Add("x", "/a", "\r\n", "C", "\uFFFD")
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, label, program, argument, name, value string) {
 		a := launchd.Agent{
 			Label: label, Program: program, Arguments: []string{argument}, StateDir: "/s", LogDir: "/l",
@@ -149,6 +153,13 @@ func FuzzPlistKeepsValues(f *testing.F) {
 		}
 		if _, err := plist.Unmarshal(data, &got); err != nil {
 			t.Fatalf("%v in:\n%s", err, data)
+		}
+		again := filepath.Join(dir, "agent.plist")
+		if err := os.WriteFile(again, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if read, err := launchd.ReadAgent(again); err != nil || !reflect.DeepEqual(read, a) {
+			t.Errorf("read %+v, %v, want %+v", read, err, a)
 		}
 		if got.Label != label || !slices.Equal(got.ProgramArguments, []string{program, argument}) ||
 			!maps.Equal(got.EnvironmentVariables, a.Environment) {

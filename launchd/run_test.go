@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 
 // child is a daemon as cmd/bluerelay is one: what Run returns becomes the exit status.
 func child(mode string) int {
+	if mode == "install" {
+		return installChild(os.Getenv("LAUNCHD_TEST_HOME"), os.Getenv("LAUNCHD_TEST_PROGRAMS"))
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	run := map[string]func(context.Context) error{

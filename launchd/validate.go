@@ -25,6 +25,9 @@ func (a Agent) validate() error {
 		validatePath("state folder", a.StateDir),
 		validatePath("log folder", a.LogDir),
 	}
+	if a.BundleID != "" {
+		faults = append(faults, validateLabel(a.BundleID))
+	}
 	for i, argument := range a.Arguments {
 		if !isPlain(argument) {
 			faults = append(faults, fmt.Errorf("argument %d has a control character or is not UTF-8", i+1))

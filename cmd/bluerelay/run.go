@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,16 +58,17 @@ func programsFlag(cmd *cobra.Command, tools *mac.Tools) {
 
 func runCommand() *cobra.Command {
 	var p places
-	var attachments, level string
+	var attachments, level, logs string
 	var cfg relay.Config
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground; what launchd starts",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := cli.Logger(os.Stderr, level)
+			log, closeLog, err := openLog(logs, level)
 			if err != nil {
 				return err
 			}
+			defer closeLog()
 			cfg.Version, cfg.Log = version, log
 			if cfg.StateDir, err = p.stateDir(); err != nil {
 				return err
@@ -81,14 +84,21 @@ func runCommand() *cobra.Command {
 			if cfg.Exe, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
-			fault.Tune(&cfg)
-			r, err := relay.Open(cmd.Context(), cfg)
-			if err != nil {
-				return err
+			open := relay.Open
+			if logs != "" {
+				cfg.Fresh = cfg.Exe
+				open = openPatiently
 			}
-			log.Info("relay.started", "version", version)
+			fault.Tune(&cfg)
 			// The service's own loop hears the signals; ours would be a second ear.
-			return launchd.Run(context.WithoutCancel(cmd.Context()), label, r.Run)
+			return launchd.Run(context.WithoutCancel(cmd.Context()), label, func(ctx context.Context) error {
+				r, err := open(ctx, cfg)
+				if err != nil || r == nil {
+					return err
+				}
+				log.Info("relay.started", "version", version)
+				return r.Run(ctx)
+			})
 		},
 	}
 	p.flags(cmd)
@@ -99,5 +109,59 @@ func runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&cfg.KeepAwake, "keep-awake", true, "keep the Mac from sleeping while the daemon runs; on battery only from the sleep of a Mac that nobody uses")
 	programsFlag(cmd, &cfg.Tools)
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of logs that the daemon turns over itself (default: standard error); with it the daemon stays up while it needs a person, as launchd wants it")
 	return cmd
+}
+
+// openLog writes to standard error, or to a folder.
+func openLog(dir, level string) (*slog.Logger, func(), error) {
+	if dir == "" {
+		log, err := cli.Logger(os.Stderr, level)
+		return log, func() {}, err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := launchd.OpenLog(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := cli.Logger(file, level)
+	if err == nil {
+		err = launchd.TrimCrashLogs(dir, label)
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return log, func() { file.Close() }, nil
+}
+
+// openAgain is how often a daemon that needs a person looks whether he was there.
+const openAgain = 2 * time.Second
+
+// openPatiently waits until the relay can be opened, and is nil where ctx ends first. It
+// says what a person has to do whenever that changes: not paired yet, another daemon on the
+// same state, a full disk. To end instead would have launchd start it for ever.
+func openPatiently(ctx context.Context, cfg relay.Config) (*relay.Relay, error) {
+	said := ""
+	for {
+		r, err := relay.Open(ctx, cfg)
+		if err == nil {
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if err.Error() != said {
+			said = err.Error()
+			cfg.Log.Error("relay.waits", "do", said)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(openAgain):
+		}
+	}
 }

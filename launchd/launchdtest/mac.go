@@ -89,26 +89,54 @@ type Call struct {
 // Mac is one such machine.
 type Mac struct{ Tools mac.Tools }
 
-// New makes a machine with a person logged in at its screen.
+// New makes a machine with a person logged in at its screen. Any user may use it: root,
+// whom a test may be run by, has no login session.
 func New(t testing.TB) *Mac {
 	t.Helper()
-	dir := t.TempDir()
-	exe, err := os.Executable()
+	dir, err := os.MkdirTemp("", "mac")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range roles {
-		if err := os.Symlink(exe, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	m := &Mac{mac.Tools{Dir: dir}}
+	if err := m.fill(); err != nil {
+		t.Fatal(err)
+	}
 	m.Change(t, func(s *State) {
 		s.Session, s.Throttle = "Aqua", 20*time.Millisecond
 		s.Keychains = []string{filepath.Join(dir, "login.keychain-db")}
 	})
 	t.Cleanup(m.shutDown)
 	return m
+}
+
+// fill puts the programs into the folder: one copy of this one, under all names.
+func (m *Mac) fill() error {
+	if err := os.Chmod(m.Tools.Dir, 0o777); err != nil {
+		return err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(exe)
+	if err != nil {
+		return err
+	}
+	first := filepath.Join(m.Tools.Dir, "launchd")
+	if err := os.WriteFile(first, data, 0o755); err != nil {
+		return err
+	}
+	for name := range roles {
+		path := filepath.Join(m.Tools.Dir, name)
+		if path == first {
+			continue
+		}
+		if err := os.Link(first, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Change reads the state, lets do change it, and writes it.
@@ -151,6 +179,7 @@ func (w *world) change(do func(*State)) error {
 		return err
 	}
 	defer lock.Close()
+	_ = lock.Chmod(0o666) // only its owner can and need do it
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return err
 	}
@@ -170,7 +199,7 @@ func (w *world) change(do func(*State)) error {
 	if data, err = json.Marshal(s); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", data, 0o666); err != nil {
+	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

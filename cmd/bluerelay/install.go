@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"bluerelay/cli"
+	"bluerelay/launchd"
+	"bluerelay/mac"
+	"bluerelay/relay"
+)
+
+// The panes of System Settings that a person needs, for `open`.
+const (
+	paneFullDiskAccess = "x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles"
+	paneAutomation     = "x-apple.systempreferences:com.apple.preference.security?Privacy_Automation"
+)
+
+func installCommand() *cobra.Command {
+	var p places
+	var tools mac.Tools
+	var logs, identity string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "install [-- FLAG_OF_RUN…]",
+		Short: "Install this program as the daemon of this user, or bring the installed one to this version",
+		Long: "Copy this program into ~/Applications/bluerelay.app, sign it, and have launchd start it\n" +
+			"now and at each login. Run again, it brings the installed daemon to this version and\n" +
+			"leaves settings and permissions as they are. What follows -- is given to `bluerelay run`.",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			i, err := installed(tools)
+			if err != nil && !errors.Is(err, launchd.ErrNotInstalled) {
+				return err
+			}
+			more := furtherArguments(i.Agent)
+			if p.state != "" {
+				if i.Agent.StateDir, err = p.stateDir(); err != nil {
+					return err
+				}
+			}
+			if logs != "" {
+				if i.Agent.LogDir, err = filepath.Abs(logs); err != nil {
+					return err
+				}
+			}
+			if len(args) > 0 || p.chatDB != "" {
+				more = args
+			}
+			if p.chatDB != "" {
+				chatDB, err := p.chatDBPath()
+				if err != nil {
+					return err
+				}
+				more = append([]string{"--chat-db", chatDB}, args...)
+			}
+			i.Agent.Arguments = append(ownArguments(i.Agent), more...)
+			if i, err = installation(tools, i.Agent); err != nil {
+				return err
+			}
+			record, err := launchd.ReadRecord(i.Agent.StateDir)
+			if err != nil {
+				return err
+			}
+			// An upgrade goes on with the identity that the permissions are bound to.
+			i.Bundle.Signer.Name = record.Identity
+			if cmd.Flags().Changed("identity") {
+				i.Bundle.Signer.Name = identity
+			}
+			return install(cmd, i, asJSON)
+		},
+	}
+	p.flags(cmd)
+	programsFlag(cmd, &tools)
+	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of the logs (default: ~/Library/Logs/bluerelay)")
+	cmd.Flags().StringVar(&identity, "identity", "", "`NAME` of a certificate to sign with, such as a Developer ID (default: the one of the last install, else one of this Mac's own)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// ownArguments are those that every installed daemon has.
+func ownArguments(a launchd.Agent) []string {
+	return []string{"run", "--state", a.StateDir, "--log-dir", a.LogDir}
+}
+
+// furtherArguments are those that an earlier install was given beyond them.
+func furtherArguments(a launchd.Agent) []string {
+	if own := ownArguments(a); len(a.Arguments) > len(own) && slices.Equal(a.Arguments[:len(own)], own) {
+		return slices.Clone(a.Arguments[len(own):])
+	}
+	return nil
+}
+
+func install(cmd *cobra.Command, i launchd.Installation, asJSON bool) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	status, record, err := i.Install(cmd.Context(), program)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		report, err := i.Report(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return cli.PrintJSON(cmd.OutOrStdout(), agentStatus{Report: report})
+	}
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "bluerelay %s is installed and runs (pid %d). It starts by itself at each login.\n\n", version, status.PID)
+	if record.Changed != nil {
+		fmt.Fprintf(w, "%s\n\n", record.Changed.Advice())
+	}
+	printNext(w, i)
+	return nil
+}
+
+// printNext says what only a person can do.
+func printNext(w io.Writer, i launchd.Installation) {
+	fmt.Fprintf(w, `What only you can do, at the Mac's screen:
+
+1. Full Disk Access, to read Messages' database: turn on bluerelay in
+     open '%s'
+   If it is not in the list, press + and choose %s.
+2. Automation, to send: when macOS asks whether bluerelay may control Messages, allow it.
+   Afterwards it is in
+     open '%s'
+`, paneFullDiskAccess, i.Bundle.Path, paneAutomation)
+	if _, err := relay.LoadCredential(i.Agent.StateDir); errors.Is(err, relay.ErrNotPaired) {
+		fmt.Fprintf(w, "3. Pair this Mac: bluerelay pair 'SETUP_URL', with the address that `bluecloud line add` printed.\n")
+	}
+	fmt.Fprintf(w, "\nThe daemon notices each of them by itself. `bluerelay status` and `bluerelay logs -f` show how it does.\n")
+}
+
+func uninstallCommand() *cobra.Command {
+	var tools mac.Tools
+	var purge bool
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Stop the daemon and remove it; its state and logs stay",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i, err := installed(tools)
+			if err != nil && !errors.Is(err, launchd.ErrNotInstalled) {
+				return err
+			}
+			if err := i.Uninstall(cmd.Context(), purge); err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			if purge {
+				fmt.Fprintln(w, "bluerelay is removed, with its state, its credential and its logs. Revoke it in the cloud with `bluecloud relay revoke`.")
+			} else {
+				fmt.Fprintf(w, "bluerelay is removed. Its state stays in %s, its logs in %s; --purge removes them.\n", i.Agent.StateDir, i.Agent.LogDir)
+			}
+			fmt.Fprintf(w, "Two rows stay in System Settings that only you can delete, with the minus button: bluerelay in\n  open '%s'\n  open '%s'\n", paneFullDiskAccess, paneAutomation)
+			return nil
+		},
+	}
+	programsFlag(cmd, &tools)
+	cmd.Flags().BoolVar(&purge, "purge", false, "also remove state, credential, this Mac's signing certificate and logs")
+	return cmd
+}
