@@ -45,6 +45,10 @@ func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.T
 	if err := tx.CreateMessage(&m); err != nil {
 		return err
 	}
+	if m, err = withGroup(tx, m); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.begun(m) })
 	if _, err := s.announce(tx, m, in.Media, now); err != nil {
 		return err
 	}

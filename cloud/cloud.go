@@ -134,8 +134,9 @@ type Service struct {
 	metrics  *metrics
 	hub      hub
 	rates    rates
-	waiters  waiters          // for news of a message
-	feeds    waiters          // for events of an account
+	waiters  waiters // for news of a message
+	feeds    waiters // for events of an account
+	newborn  newborn
 	heads    map[string]int64 // the sweep's: newest event of those accounts
 	sweeps   int              // the sweep's own count
 	dispatch *dispatcher
@@ -157,6 +158,7 @@ func New(cfg Config) *Service {
 	s.rates.windows = make(map[string]*window)
 	s.waiters.byID = make(map[string][]chan struct{})
 	s.feeds.byID = make(map[string][]chan struct{})
+	s.newborn.readers = make(map[string][]*cradle)
 	s.heads = make(map[string]int64)
 	s.folder.dir = cfg.MediaDir
 	s.transfers = transfers{running: make(map[*transfer]bool), uploads: make(map[string]*transfer)}

@@ -254,8 +254,9 @@ func isOptedOut(tx *store.Tx, m store.Message) (bool, error) {
 	return len(list) > 0, err
 }
 
-// MarkOptedOut sets OptedOut of messages as it is now.
-func (s *Service) MarkOptedOut(ctx context.Context, p Principal, list []store.Message) error {
+// Mark sets what messages tell of people, OptedOut, Participants and GroupName, as it is
+// now.
+func (s *Service) Mark(ctx context.Context, p Principal, list []store.Message) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -271,5 +272,5 @@ func (s *Service) MarkOptedOut(ctx context.Context, p Principal, list []store.Me
 	for i, m := range list {
 		list[i].OptedOut = slices.Contains(out, lowerAddress(m.Peer))
 	}
-	return nil
+	return markGroups(ctx, s.store, list)
 }

@@ -266,7 +266,7 @@ func TestOptedOutIsShownAsItIs(t *testing.T) {
 	m.report(r)
 	show := func() (out []bool) {
 		list := []store.Message{w.byGUID("a"), w.byGUID("b"), w.byGUID("c")}
-		if err := w.service.MarkOptedOut(t.Context(), w.who, list); err != nil {
+		if err := w.service.Mark(t.Context(), w.who, list); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range list {
@@ -281,7 +281,7 @@ func TestOptedOutIsShownAsItIs(t *testing.T) {
 	if got := show(); !slices.Equal(got, []bool{false, false, false}) {
 		t.Errorf("%v", got)
 	}
-	if err := w.service.MarkOptedOut(t.Context(), w.who, nil); err != nil {
+	if err := w.service.Mark(t.Context(), w.who, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -73,6 +73,9 @@ func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) erro
 	if m.OptedOut, err = isOptedOut(tx, m); err != nil {
 		return err
 	}
+	if m, err = withGroup(tx, m); err != nil {
+		return err
+	}
 	e.AccountID, e.MessageID, e.LineID, e.CreatedAt = m.AccountID, m.ID, m.LineID, cmp.Or(e.CreatedAt, m.UpdatedAt)
 	return s.publish(tx, e, m, func(w store.Webhook) bool { return wants(w, e, m) })
 }

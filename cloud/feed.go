@@ -15,6 +15,9 @@ type EventPage struct {
 	Events []FeedEvent
 	Cursor string // to go on from; that of the question where there are no events
 	More   bool   // there are events after these already
+	// New are messages that have begun here since the page before, for whoever follows
+	// live. They come before the events of their own, and the log does not have them.
+	New []store.Message
 }
 
 // FeedEvent is one event with the place after it.
@@ -140,6 +143,8 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 	defer end()
 	bell, hangUp := s.feeds.listen(p.Account.ID)
 	defer hangUp()
+	take, stop := s.newborn.listen(p.Account.ID)
+	defer stop()
 	after, err := s.placeOf(ctx, p, dialect, from)
 	if err != nil {
 		return err
@@ -154,11 +159,13 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 			}
 			looked = time.Now()
 		}
+		begun := s.allAbsolute(take())
 		var page EventPage
 		if page, after, err = s.eventsAfter(ctx, p, dialect, after, streamPage); err != nil {
 			return err
 		}
-		if due || len(page.Events) > 0 {
+		page.New = begun
+		if due || len(page.Events)+len(page.New) > 0 {
 			if err := tell(page); err != nil {
 				return err
 			}

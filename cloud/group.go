@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"bluerelay/cloud/store"
@@ -64,21 +65,22 @@ func (s *Service) gather(ctx context.Context, g *Group, line store.Line, found m
 	if err != nil || !group && len(changes) == 0 {
 		return false, err
 	}
-	said, err := s.store.Presences(ctx, line.ID, g.ID)
+	first, last, err := s.store.GroupSpan(ctx, line.ID, g.ID)
 	if err != nil {
 		return false, err
 	}
-	for _, one := range said {
-		g.seen(one.First)
-		g.seen(one.Last)
-		g.LastSaid = max(g.LastSaid, one.Last)
-		if !one.Own {
-			found.in(one.Address, one.Last)
-		}
+	g.seen(first)
+	g.seen(last)
+	g.LastSaid = max(g.LastSaid, last)
+	list, err := s.store.Participants(ctx, line.ID, g.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, one := range list {
+		found.add(one)
 	}
 	for _, c := range changes {
 		g.seen(c.MadeAt)
-		found.change(c)
 		if c.Kind == "renamed" {
 			g.Name = c.Name
 		}
@@ -94,45 +96,64 @@ func (g *Group) seen(at int64) {
 }
 
 // members is when each was last known to be in a group, and out of it.
-type members map[string]struct{ in, out int64 }
+type members map[string]store.Participant
 
-func (m members) in(who string, at int64) {
-	if who != "" {
-		one := m[who]
-		one.in = max(one.in, at)
-		m[who] = one
-	}
-}
-
-func (m members) out(who string, at int64) {
-	if who != "" {
-		one := m[who]
-		one.out = max(one.out, at)
-		m[who] = one
-	}
-}
-
-// change notes who was there. Whoever does something to a group is in it.
-func (m members) change(c store.GroupChange) {
-	switch c.Kind {
-	case "left":
-		m.out(c.Who, c.MadeAt)
-		return
-	case "joined":
-		m.in(c.Other, c.MadeAt)
-	case "removed":
-		m.out(c.Other, c.MadeAt)
-	}
-	m.in(c.Who, c.MadeAt)
+// add joins what one line knows with what others do.
+func (m members) add(one store.Participant) {
+	known := m[one.Address]
+	m[one.Address] = store.Participant{Address: one.Address, In: max(known.In, one.In), Out: max(known.Out, one.Out)}
 }
 
 func (m members) present() []string {
 	list := []string{}
-	for who, when := range m {
-		if when.in > when.out {
+	for who, one := range m {
+		if one.In > one.Out {
 			list = append(list, who)
 		}
 	}
 	slices.Sort(list)
 	return list
+}
+
+// groupReader reads what is known of a group: the store, or a transaction.
+type groupReader interface {
+	Participants(ctx context.Context, lineID, chat string) ([]store.Participant, error)
+	GroupName(ctx context.Context, lineID, chat string) (string, error)
+}
+
+// markGroups sets Participants and GroupName of messages of groups as they are now.
+func markGroups(ctx context.Context, from groupReader, list []store.Message) error {
+	type group struct{ line, chat string }
+	known := make(map[group]store.Message)
+	for i, m := range list {
+		if !m.InGroup() {
+			continue
+		}
+		key := group{m.LineID, m.Peer}
+		like, ok := known[key]
+		if !ok {
+			found := make(members)
+			all, err := from.Participants(ctx, m.LineID, m.Peer)
+			if err != nil {
+				return fmt.Errorf("read who is in a group: %w", err)
+			}
+			for _, one := range all {
+				found.add(one)
+			}
+			like.Participants = found.present()
+			if like.GroupName, err = from.GroupName(ctx, m.LineID, m.Peer); err != nil {
+				return fmt.Errorf("read the name of a group: %w", err)
+			}
+			known[key] = like
+		}
+		list[i].Participants, list[i].GroupName = like.Participants, like.GroupName
+	}
+	return nil
+}
+
+// withGroup is markGroups for one message of a transaction.
+func withGroup(tx *store.Tx, m store.Message) (store.Message, error) {
+	one := []store.Message{m}
+	err := markGroups(tx.Context(), tx, one)
+	return one[0], err
 }

@@ -88,6 +88,9 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if err := tx.CreateMessage(&m); err != nil {
 			return err
 		}
+		if m, err = withGroup(tx, m); err != nil {
+			return err
+		}
 		if err := s.attach(tx, m, out, now); err != nil {
 			return err
 		}
@@ -110,6 +113,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 	}
 	s.metrics.accepted.Inc()
 	fault.After(fault.CloudCreate)
+	s.begun(m)
 	if relay != nil {
 		relay.hand(granted)
 	} else {

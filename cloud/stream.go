@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"bluerelay/cloud/store"
 )
 
 // StreamEvents answers a request with the account's events from a place on, as
-// server-sent events, for as long as FollowEvents does. render gives the data of one,
-// nil for one that is passed over. It returns an error only where nothing has been
-// written yet.
-func (s *Service) StreamEvents(ctx context.Context, w http.ResponseWriter, p Principal, dialect, from string, render func(FeedEvent) ([]byte, error)) error {
-	out := stream{w: w, conn: http.NewResponseController(w), wait: s.cfg.WriteWait, render: render}
+// server-sent events, for as long as FollowEvents does. It returns an error only where
+// nothing has been written yet.
+func (s *Service) StreamEvents(ctx context.Context, w http.ResponseWriter, p Principal, dialect, from string, r Renderer) error {
+	out := stream{w: w, conn: http.NewResponseController(w), wait: s.cfg.WriteWait, Renderer: r}
 	err := s.FollowEvents(ctx, p, dialect, from, out.tell)
 	if !out.begun {
 		return err
@@ -21,13 +22,19 @@ func (s *Service) StreamEvents(ctx context.Context, w http.ResponseWriter, p Pri
 	return nil
 }
 
+// Renderer gives the data of a stream's items, nil for one that is passed over.
+type Renderer struct {
+	Event func(FeedEvent) ([]byte, error)
+	New   func(store.Message) ([]byte, error) // nil where new messages are not told
+}
+
 // stream writes server-sent events.
 type stream struct {
-	w      http.ResponseWriter
-	conn   *http.ResponseController
-	wait   time.Duration // how long a reader may take to make room for one event
-	render func(FeedEvent) ([]byte, error)
-	begun  bool
+	Renderer
+	w     http.ResponseWriter
+	conn  *http.ResponseController
+	wait  time.Duration // how long a reader may take to make room for one event
+	begun bool
 }
 
 // tell writes a page of events, or a sign of life.
@@ -35,22 +42,33 @@ func (s *stream) tell(page EventPage) error {
 	if !s.begun {
 		return s.begin(page)
 	}
-	if len(page.Events) == 0 {
+	if len(page.Events)+len(page.New) == 0 {
 		return s.write(": still here\n\n")
 	}
-	for _, e := range page.Events {
-		data, err := s.render(e)
-		if err != nil {
+	for _, m := range page.New {
+		if s.New == nil {
+			break
+		}
+		data, err := s.New(m)
+		if err := s.item("", data, err); err != nil { // no place of the log
 			return err
 		}
-		if data == nil {
-			continue
-		}
-		if err := s.write("id: " + e.Cursor + "\ndata: " + string(data) + "\n\n"); err != nil {
+	}
+	for _, e := range page.Events {
+		data, err := s.Event(e)
+		if err := s.item("id: "+e.Cursor+"\n", data, err); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// item writes one item, if there is anything to be said of it.
+func (s *stream) item(id string, data []byte, err error) error {
+	if err != nil || data == nil {
+		return err
+	}
+	return s.write(id + "data: " + string(data) + "\n\n")
 }
 
 // begin opens the stream. Where there is no event yet its first block has an id and no
@@ -67,9 +85,10 @@ func (s *stream) begin(page EventPage) error {
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)
 	if len(page.Events) == 0 {
-		return s.write("retry: 2000\nid: " + page.Cursor + "\n\n")
-	}
-	if err := s.write("retry: 2000\n\n"); err != nil {
+		if err := s.write("retry: 2000\nid: " + page.Cursor + "\n\n"); err != nil || len(page.New) == 0 {
+			return err
+		}
+	} else if err := s.write("retry: 2000\n\n"); err != nil {
 		return err
 	}
 	return s.tell(page)

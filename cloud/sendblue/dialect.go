@@ -51,7 +51,7 @@ func post(a store.Account, m store.Message) posted {
 		Handle: full.Handle, DateSent: full.DateSent, DateUpdated: full.DateUpdated,
 		FromNumber: full.FromNumber, Number: full.Number, ToNumber: full.ToNumber, Plan: full.Plan, MediaURL: full.MediaURL,
 		MessageType: full.MessageType, GroupID: full.GroupID, Participants: full.Participants, OptedOut: full.OptedOut,
-		SendblueNumber: full.SendblueNumber, Service: full.Service,
+		SendblueNumber: full.SendblueNumber, Service: full.Service, GroupDisplayName: full.GroupDisplayName,
 	}
 	if full.IsOutbound {
 		out.WasDowngraded = &full.WasDowngraded

@@ -14,13 +14,16 @@ import (
 // streamLife is how long one stream of events lives: then its reader comes back.
 const streamLife = 15 * time.Minute
 
+// messageCreated is the type of what tells that a message has begun here.
+const messageCreated = "message.created"
+
 // eventVersion is the version of the form of events.
 const eventVersion = 1
 
 // eventTypes are the types that the API documents. Those that a Mac does not see never
 // come.
 var eventTypes = []string{
-	"message.received", "message.created", "message.updated", "typing.changed", "line.assigned", "line.unassigned", "line.status.changed", "line.blocked",
+	"message.received", messageCreated, "message.updated", "typing.changed", "line.assigned", "line.unassigned", "line.status.changed", "line.blocked",
 	"contact.created", "verification.approved", "verification.expired", "verification.canceled",
 }
 
@@ -78,26 +81,56 @@ func (a *API) streamEvents(ctx context.Context, c call) (reply, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, streamLife)
 	defer cancel()
-	return reply{}, a.cloud.StreamEvents(ctx, c.out, c.who, store.Sendblue, from, func(e cloud.FeedEvent) ([]byte, error) {
-		kind := streamed[e.Type]
-		if kind == "" || e.Body == "" || types != nil && !slices.Contains(types, kind) {
-			return nil, nil
-		}
-		return renderEvent(e, kind)
+	wanted := func(kind string) bool { return kind != "" && (types == nil || slices.Contains(types, kind)) }
+	return reply{}, a.cloud.StreamEvents(ctx, c.out, c.who, store.Sendblue, from, cloud.Renderer{
+		Event: func(e cloud.FeedEvent) ([]byte, error) {
+			kind := streamed[e.Type]
+			if !wanted(kind) || e.Body == "" {
+				return nil, nil
+			}
+			return renderEvent(e, kind)
+		},
+		New: func(m store.Message) ([]byte, error) {
+			if !wanted(messageCreated) {
+				return nil, nil
+			}
+			return renderNew(c.who.Account, m)
+		},
 	})
+}
+
+// renderNew tells of a message that has begun here. It is not in the log: its id is made
+// of the handle, as published clients make it.
+func renderNew(a store.Account, m store.Message) ([]byte, error) {
+	body, err := cloud.JSON(post(a, m))
+	if err != nil {
+		return nil, err
+	}
+	news, err := newsOf(body)
+	if err != nil {
+		return nil, err
+	}
+	return cloud.JSON(event{Version: eventVersion, ID: "message:" + news.MessageID + ":created", Type: messageCreated, OccurredAt: stamp(m.CreatedAt), Data: news})
+}
+
+// newsOf is the data of an event about a message, made of what its webhook gets.
+func newsOf(body []byte) (messageNews, error) {
+	var m posted
+	err := json.Unmarshal(body, &m)
+	return messageNews{
+		MessageID: m.Handle, Status: m.Status, UpdatedAt: m.DateUpdated, Number: m.Number, SendblueNumber: m.SendblueNumber,
+		IsOutbound: m.IsOutbound, ErrorCode: m.ErrorCode, ErrorMessage: m.ErrorMessage, Message: body,
+	}, err
 }
 
 func renderEvent(e cloud.FeedEvent, kind string) ([]byte, error) {
 	out := event{Version: eventVersion, ID: e.EventID, Type: kind, OccurredAt: stamp(e.CreatedAt), Data: json.RawMessage(e.Body)}
 	if strings.HasPrefix(kind, "message.") {
-		var m posted
-		if err := json.Unmarshal([]byte(e.Body), &m); err != nil {
+		news, err := newsOf([]byte(e.Body))
+		if err != nil {
 			return nil, err
 		}
-		out.Data = messageNews{
-			MessageID: m.Handle, Status: m.Status, UpdatedAt: m.DateUpdated, Number: m.Number, SendblueNumber: m.SendblueNumber,
-			IsOutbound: m.IsOutbound, ErrorCode: m.ErrorCode, ErrorMessage: m.ErrorMessage, Message: json.RawMessage(e.Body),
-		}
+		out.Data = news
 	}
 	return cloud.JSON(out)
 }

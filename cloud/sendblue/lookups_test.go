@@ -2,7 +2,9 @@ package sendblue_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +201,29 @@ func TestGroup(t *testing.T) {
 		if one := d.People[2]; one.Phone != nil || one.Name != nil || one.Handle != "ann@example.com" {
 			t.Errorf("%+v", one)
 		}
+	}
+	// Every message of it says who is in it.
+	var list page
+	w.ok("GET", "/api/v2/messages?group_id="+url.QueryEscape(guid), "").into(t, &list)
+	if len(list.Data) != 3 {
+		t.Fatalf("%+v", list)
+	}
+	for _, m := range list.Data {
+		if strings.Join(m.Participants, " ") != line+" +15550001111 +15550003333 ann@example.com" || m.GroupName != "Crew" || w.get(m.Handle).GroupName != "Crew" {
+			t.Errorf("%+v", m)
+		}
+	}
+	hook, got := receiver(t)
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[%q]}`, hook))
+	mac := w.connect(w.paired(w.line), "a")
+	mac.report(wire.Report{Kind: wire.Received, GUID: "new", Inbound: &wire.Inbound{GUID: "new", From: "+15550004444", Chat: guid, Group: true, Service: "iMessage", Text: greeting}})
+	var m message
+	if err := json.Unmarshal([]byte(next(t, got).body), &m); err != nil || strings.Join(m.Participants, " ") != line+" +15550001111 +15550003333 +15550004444 ann@example.com" || m.GroupName != "Crew" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	w.ok("POST", "/api/send-group-message", fmt.Sprintf(`{"group_id":%q,"from_number":%q,"content":"All"}`, guid, line)).into(t, &m)
+	if len(m.Participants) != 5 || m.MessageType != "group" {
+		t.Errorf("%+v", m)
 	}
 	other := w.newPair(w.newAccount("team_b", 0), "*")
 	w.call("GET", "/api/v2/groups/"+guid, other, "").expect(t, http.StatusNotFound, 0, "not_found", "")

@@ -101,7 +101,8 @@ func render(a store.Account, m store.Message) message {
 		out.Number, out.SendblueNumber = m.From, m.To
 	}
 	if m.InGroup() {
-		out.MessageType, out.GroupID = store.TypeGroup, m.Peer
+		out.MessageType, out.GroupID, out.GroupDisplayName = store.TypeGroup, m.Peer, m.GroupName
+		out.Participants = append([]string{out.SendblueNumber}, m.Participants...)
 		if m.Direction == store.Outbound {
 			out.ToNumber, out.Number = "", ""
 		}

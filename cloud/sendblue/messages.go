@@ -54,7 +54,7 @@ func (a *API) message(ctx context.Context, c call, handle string) (store.Message
 		return m, unknownMessage(err)
 	}
 	one := []store.Message{m}
-	err = a.cloud.MarkOptedOut(ctx, c.who, one)
+	err = a.cloud.Mark(ctx, c.who, one)
 	return one[0], err
 }
 
@@ -103,7 +103,7 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 			return reply{}, err
 		}
 	}
-	if err := a.cloud.MarkOptedOut(ctx, c.who, list); err != nil {
+	if err := a.cloud.Mark(ctx, c.who, list); err != nil {
 		return reply{}, err
 	}
 	out := listed{

@@ -28,6 +28,7 @@ type message struct {
 	MediaURL       string   `json:"media_url"`
 	MessageType    string   `json:"message_type"`
 	GroupID        string   `json:"group_id"`
+	GroupName      string   `json:"group_display_name"`
 	SendblueNumber string   `json:"sendblue_number"`
 	Participants   []string `json:"participants"`
 	ErrorCode      *int     `json:"error_code"`

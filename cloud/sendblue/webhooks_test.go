@@ -237,6 +237,23 @@ func TestEvents(t *testing.T) {
 		t.Error(err)
 	}
 	end()
+	// What begins here is told live, before what becomes of it, and is in no log.
+	lines, end = read("?types=message.created,message.updated", "")
+	for line := lines(); !strings.HasPrefix(line, "id: "); line = lines() {
+	}
+	sent := w.send(somebody, "")
+	mac.report(wire.Report{Kind: wire.Sent, Message: mac.order().Message, Attempt: 1, GUID: "5A17", Service: "iMessage"})
+	if begun := data(); begun.Type != "message.created" || begun.ID != "message:"+sent.Handle+":created" || begun.Data.Status != "QUEUED" || begun.Data.Message.Content != greeting || begun.Data.MessageID != sent.Handle {
+		t.Errorf("%+v", begun)
+	}
+	if then := data(); then.Type != "message.updated" || then.Data.MessageID != sent.Handle || then.Data.Status != "SENT" {
+		t.Errorf("%+v", then)
+	}
+	mac.report(wire.Report{Kind: wire.Typed, GUID: "typed", Inbound: &wire.Inbound{GUID: "typed", From: somebody, Chat: "any;-;" + somebody, Text: "By hand", Service: "iMessage", Status: wire.StatusSent}})
+	if begun := data(); begun.Type != "message.created" || begun.Data.Message.Content != "By hand" || begun.Data.Status != "SENT" {
+		t.Errorf("%+v", begun)
+	}
+	end()
 	// Whoever was cut goes on where he was.
 	lines, _ = read("", start)
 	if again := data(); again.ID != e.ID {

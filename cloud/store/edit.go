@@ -65,6 +65,9 @@ func (tx *Tx) Change(c Change) (Message, bool, error) {
 		return Message{}, false, err
 	}
 	m, err := tx.settled(list[0], nil)
+	if err == nil && c.Peer != "" {
+		err = tx.spoke(m)
+	}
 	if (c.Text != nil || c.Late != "") && m.HiddenAt == 0 {
 		tx.text(m, m.Content, true)
 	}

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // GroupChange is what happened to a group. Times are Unix milliseconds.
 type GroupChange struct {
@@ -23,7 +26,10 @@ func (tx *Tx) CreateGroupChange(g GroupChange) error {
 	_, err := tx.stmts.exec(tx.ctx, `INSERT INTO group_changes (id, account_id, line_id, apple_guid, chat_guid, kind, who, other, name, made_at, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		g.ID, g.AccountID, g.LineID, g.AppleGUID, g.ChatGUID, g.Kind, g.Who, g.Other, g.Name, g.MadeAt, g.CreatedAt)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.changed(g)
 }
 
 // HasGroupChange tells whether a line has a change of a group with that Apple guid.
@@ -33,22 +39,16 @@ func (r reader) HasGroupChange(ctx context.Context, lineID, guid string) (bool, 
 	return n > 0, err
 }
 
-// Presence is when somebody wrote in a group. Times are Unix milliseconds.
-type Presence struct {
-	Address string
-	Own     bool // the line's owner, by whatever way
-	First   int64
-	Last    int64
-}
-
-// Presences returns who has written in a group of a line.
-func (r reader) Presences(ctx context.Context, lineID, guid string) ([]Presence, error) {
-	return collect(ctx, r, func(r scanner) (p Presence, err error) {
-		var direction string
-		err = r.Scan(&p.Address, &direction, &p.First, &p.Last)
-		p.Own = direction == Outbound
-		return p, err
-	}, "SELECT from_addr, direction, MIN(created_at), MAX(created_at) FROM messages WHERE line_id = $1 AND peer = $2 GROUP BY from_addr, direction", lineID, guid)
+// GroupSpan returns when the first and the last message in a group of a line were made,
+// 0 where there is none.
+func (r reader) GroupSpan(ctx context.Context, lineID, chat string) (first, last int64, err error) {
+	for way, at := range map[string]*int64{"ASC": &first, "DESC": &last} {
+		err = r.stmts.row(ctx, "SELECT created_at FROM messages WHERE account_id = (SELECT account_id FROM lines WHERE id = $1) AND peer = $2 AND line_id = $1 ORDER BY created_at "+way+", seq "+way+" LIMIT 1", lineID, chat).Scan(at)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return 0, 0, err
+		}
+	}
+	return first, last, nil
 }
 
 // GroupChanges returns what has happened to a group of a line, oldest first.

@@ -41,6 +41,9 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 		added++
 		tx.count(accountID, m.Class, 1)
 		tx.text(m, m.Content, false)
+		if err := tx.spoke(m); err != nil {
+			return 0, err
+		}
 		if err := tx.addFirstStep(m); err != nil {
 			return 0, err
 		}

@@ -72,7 +72,11 @@ type Message struct {
 	Aside           bool   // it stands beside a message, see CreateAside
 	BelongsTo       string // id of that message
 	Place           int64  // of the file that an aside stands for, 0 for a tapback
-	OptedOut        bool   // its person has opted out; not read from the table, set by the rules where it is shown
+
+	// What the rules set where a message is shown; they are not of the table.
+	OptedOut     bool     // its person has opted out
+	Participants []string // who else is known to be in its group
+	GroupName    string
 }
 
 // ToGroup tells whether a message goes, or went, to a group that Messages knows.
@@ -144,6 +148,9 @@ func (tx *Tx) CreateMessage(m *Message) error {
 	}
 	tx.count(m.AccountID, m.Class, 1)
 	tx.text(*m, m.Content, false)
+	if err := tx.spoke(*m); err != nil {
+		return err
+	}
 	return tx.addFirstStep(*m)
 }
 

@@ -84,7 +84,7 @@ func (a *API) streamEvents(ctx context.Context, c call) error {
 	if last := c.Header.Get("Last-Event-ID"); last != "" {
 		from = last
 	}
-	return a.cloud.StreamEvents(ctx, c.out, c.who, store.TextingBlue, from, func(e cloud.FeedEvent) ([]byte, error) {
+	return a.cloud.StreamEvents(ctx, c.out, c.who, store.TextingBlue, from, cloud.Renderer{Event: func(e cloud.FeedEvent) ([]byte, error) {
 		if e.Body == "" {
 			return nil, nil
 		}
@@ -93,5 +93,5 @@ func (a *API) streamEvents(ctx context.Context, c call) error {
 			return nil, err
 		}
 		return cloud.JSON(item)
-	})
+	}})
 }
