@@ -15,8 +15,6 @@
 //
 // Warm starts the next shim ahead; until it is given an order it does nothing.
 //
-// Launch starts Messages, for a caller that was told that it does not run.
-//
 // A Sender runs one osascript at a time: its methods must not be called
 // concurrently, and two Senders must not share a folder.
 package applescript

@@ -27,9 +27,6 @@ type Sender struct {
 	// Dir holds locks, markers and results; it must exist, 0700, and belong to this
 	// Sender alone.
 	Dir string
-	// Open is the path of the program that launches Messages, /usr/bin/open on a Mac;
-	// empty where nothing is to be launched.
-	Open string
 	// Limit, where not zero, replaces the deadline of each send.
 	Limit time.Duration
 

@@ -128,32 +128,3 @@ func TestMarkerCannotBeWritten(t *testing.T) {
 	}
 	s.started(0)
 }
-
-// TestLaunch holds the call against what starts an application in the background.
-func TestLaunch(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, ends(0))
-	if err := s.sender.Launch(bounded(t)); err == nil {
-		t.Error("something was launched without a program")
-	}
-	s.sender.Open = s.sender.Osascript
-	if err := s.sender.Launch(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
-	if calls := s.calls(); len(calls) != 1 || strings.Join(calls[0].Args, " ") != "-gj -b com.apple.MobileSMS" {
-		t.Errorf("calls %+v", calls)
-	}
-	if !strings.Contains(applescript.Script, "com.apple.MobileSMS") {
-		t.Error("the script speaks to another application")
-	}
-	failing := newStage(t, ends(1))
-	failing.sender.Open = failing.sender.Osascript
-	if err := failing.sender.Launch(bounded(t)); err == nil {
-		t.Error("a failure was passed over")
-	}
-	hanging := newStage(t, hang)
-	hanging.sender.Open = hanging.sender.Osascript
-	if err := hanging.sender.Launch(within(t, soon)); err == nil {
-		t.Error("it was waited for")
-	}
-}

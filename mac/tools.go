@@ -83,6 +83,9 @@ func (t Tools) Run(ctx context.Context, limit time.Duration, stdin []byte, name 
 
 // run is Run for as long as ctx lasts.
 func (t Tools) run(ctx context.Context, stdin []byte, name string, args ...string) (Result, error) {
+	if t.Dir == "" && runtime.GOOS != "darwin" {
+		return Result{Code: -1}, fmt.Errorf("run %s: %w", name, ErrNoTool)
+	}
 	cmd := exec.CommandContext(ctx, t.Path(name), args...)
 	var out, errs bounded
 	cmd.Stdout, cmd.Stderr = &out, &errs

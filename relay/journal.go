@@ -200,11 +200,12 @@ func (j *journal) write(ctx context.Context, point fault.Point, fn func(context.
 
 // Keys of the meta table.
 const (
-	metaInstall = "install"
-	metaCursor  = "cursor"
-	metaCopy    = "copy"   // there is another life of this journal, and the cloud knows that one
-	metaIntent  = "intent" // a pairing that is under way, or was cut off
-	metaOwner   = "owner"  // whose the journal is: server and line
+	metaInstall  = "install"
+	metaCursor   = "cursor"
+	metaCopy     = "copy"     // there is another life of this journal, and the cloud knows that one
+	metaIntent   = "intent"   // a pairing that is under way, or was cut off
+	metaOwner    = "owner"    // whose the journal is: server and line
+	metaRevivals = "revivals" // when Messages was started, JSON of Unix ms
 )
 
 func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {

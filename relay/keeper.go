@@ -10,18 +10,20 @@ import (
 	"bluerelay/mac"
 )
 
-// keeper keeps the Mac fit for the relay: it holds it awake, and notices when it slept
-// all the same, because a lid was closed or somebody sent it to sleep. One goroutine
-// runs it, and one more holds on to caffeinate.
+// keeper keeps the Mac fit for the relay: it holds it awake, notices when it slept all
+// the same, because a lid was closed or somebody sent it to sleep, and when Messages is
+// not there. One goroutine runs it, and one more holds on to caffeinate.
 type keeper struct {
 	*Relay
 	slept func(now time.Time) time.Duration // since the last call
+	pid   int                               // of Messages; 0 while none is known
+	next  time.Time                         // when macOS is asked for it again
 }
 
 func newKeeper(r *Relay) *keeper { return &keeper{Relay: r, slept: new(clock).look} }
 
-// pulse is how often the keeper looks at the clock, which costs microseconds and no
-// child process.
+// pulse is how often the keeper looks at the clock and at the process of Messages, which
+// costs microseconds and no child process.
 const pulse = time.Second
 
 func (k *keeper) run(ctx context.Context) error {
@@ -37,15 +39,19 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-beat.C:
-			k.look(time.Now())
+			now := time.Now()
+			k.heedSleep(now)
+			if k.cfg.tends() {
+				k.watchMessages(ctx, now)
+			}
 		}
 	}
 }
 
-// look ends the day after a sleep: chat.db is opened and watched anew, the cloud is
+// heedSleep ends the day after a sleep: chat.db is opened and watched anew, the cloud is
 // called anew, and the sender heeds what is due. A clock that was set forward looks the
 // same, and costs one reconnect.
-func (k *keeper) look(now time.Time) {
+func (k *keeper) heedSleep(now time.Time) {
 	slept := k.slept(now)
 	if slept <= 0 {
 		return
@@ -53,6 +59,35 @@ func (k *keeper) look(now time.Time) {
 	k.log.Info("mac.woke", "slept", slept.Round(time.Second).String())
 	k.days.next()
 	ring(k.sendBell)
+}
+
+// watchMessages sees within a pulse that Messages has quit, and after Config.Look that it
+// is there again.
+func (k *keeper) watchMessages(ctx context.Context, now time.Time) {
+	if k.pid != 0 && !mac.Alive(k.pid) {
+		k.pid, k.next = 0, time.Time{}
+	}
+	if now.Before(k.next) {
+		return
+	}
+	k.next = now.Add(k.cfg.Look)
+	if k.blind.Load() {
+		return
+	}
+	pids, err := k.cfg.Tools.Messages(ctx)
+	switch {
+	case err != nil:
+		k.log.Debug("messages.not_looked_for", "error", err.Error())
+	case len(pids) > 0:
+		k.pid, k.next = pids[0], now.Add(20*k.cfg.Look) // another process may come to have the number
+		k.gone.Store(false)
+	default:
+		k.pid = 0
+		if !k.gone.Swap(true) {
+			k.log.Info("messages.gone")
+			ring(k.sendBell)
+		}
+	}
 }
 
 // The pauses between two caffeinates. One that lived for long has not failed.

@@ -140,8 +140,10 @@ func TestAgentOfAnotherVersion(t *testing.T) {
 		serve http.HandlerFunc
 		want  string
 	}{
-		"no JSON":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, "no agent of this version"},
-		"a refusal":      {func(w http.ResponseWriter, _ *http.Request) { answerLocal(w, 503, localError{"The agent is stopping."}) }, "the agent is stopping"},
+		"no JSON": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, "no agent of this version"},
+		"a refusal": {func(w http.ResponseWriter, _ *http.Request) {
+			answerLocal(w, 503, localError{"The agent is stopping."})
+		}, "the agent is stopping"},
 		"nothing at all": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broke off"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,8 +24,13 @@ func (s *sender) pauseFor(o applescript.Outcome) {
 	}
 	s.down = o.Reason == applescript.NotRunning
 	reason := o.Sentence()
-	if s.down && s.launched {
+	switch {
+	case s.down && s.restless:
+		reason = restless
+	case s.down && s.launched:
 		reason = noScreen
+	case s.mute >= hangs:
+		reason = hung
 	}
 	s.tell(p, reason)
 	s.resume = time.Now()
@@ -59,16 +64,14 @@ func problemOf(r applescript.Reason) (wire.Problem, bool) {
 	return "", false
 }
 
-// examine asks Messages a harmless question, and launches it first where it does not run;
-// an answer lets the queue go on. The outcome is empty where ctx has ended.
+// examine asks Messages a harmless question, and starts it first where it does not run or
+// hangs; an answer lets the queue go on. The outcome is empty where ctx has ended.
 func (s *sender) examine(ctx context.Context) applescript.Outcome {
-	if s.down && s.script.Open != "" {
-		s.launched = true
-		if err := s.script.Launch(ctx); err != nil {
-			s.log.Warn("messages.not_launched", "error", err.Error())
-		} else {
-			s.log.Info("messages.launched")
-		}
+	if s.cfg.tends() && (s.down || s.mute >= hangs) && !s.revive(ctx) {
+		o := applescript.Outcome{Effect: applescript.NoEffect, Reason: applescript.NotRunning}
+		s.note(o)
+		s.unwell(o)
+		return o
 	}
 	o := s.script.Probe(ctx)
 	if ctx.Err() != nil {
@@ -80,7 +83,8 @@ func (s *sender) examine(ctx context.Context) applescript.Outcome {
 			o.Reason = applescript.NotRunning
 		}
 		s.note(o)
-		s.pauseFor(o)
+		s.unanswered(o)
+		s.unwell(o)
 		return o
 	}
 	s.note(o)
@@ -88,8 +92,19 @@ func (s *sender) examine(ctx context.Context) applescript.Outcome {
 		s.tell("", "")
 		s.log.Info("send.resumed")
 	}
-	s.resume, s.down, s.launched = time.Time{}, false, false
+	s.answered(ctx)
+	s.resume, s.down, s.launched, s.restless = time.Time{}, false, false, false
 	return o
+}
+
+// unwell pauses the queue; where nobody waited for the answer, only for one more look.
+func (s *sender) unwell(o applescript.Outcome) {
+	if s.quiet {
+		s.quiet, s.down = false, o.Reason == applescript.NotRunning
+		s.resume = time.Now().Add(s.cfg.Retry)
+		return
+	}
+	s.pauseFor(o)
 }
 
 // tell makes p the one thing that stands in the way of sending; "" for nothing.

@@ -48,7 +48,6 @@ type Config struct {
 
 	Attachments string    // Messages' folder of files: Attachments beside chat.db
 	Fresh       string    // this program, asked as "probe chat-db" whether a new process may read what this one may not; empty: nobody is asked
-	Open        string    // launches Messages: /usr/bin/open beside the real osascript, else nothing does
 	Tools       mac.Tools // the programs of macOS
 	KeepAwake   bool      // hold the Mac awake by caffeinate, where there is one
 	Sips        string    // converts pictures: /usr/bin/sips; a program that is not there converts nothing
@@ -67,6 +66,9 @@ type Config struct {
 	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s
 	SendLimit    time.Duration // replaces osascript's deadline, 45 s for a text
 	Reprobe      time.Duration // longest pause between questions to a macOS that does not allow Messages to be scripted: 3 min
+	Look         time.Duration // between looks for a Messages that is not there: 30 s; one that is there is looked for at each twentieth time
+	Ask          time.Duration // between questions to a Messages that has nothing to do: 15 min
+	Revivals     int           // how often Messages may be started in an hour: 4
 	Hold         time.Duration // first pause after rows that say that Messages is signed out or stuck: 5 min
 	Stuck        time.Duration // how long a file may be neither sent nor failed: 20 min
 	FileWait     time.Duration // how long Messages may take to have an inbound file: 24 h
@@ -89,6 +91,9 @@ func (c *Config) defaults() {
 	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
 	c.RetryRefused = cmp.Or(c.RetryRefused, time.Minute)
 	c.Reprobe = cmp.Or(c.Reprobe, 3*time.Minute)
+	c.Look = cmp.Or(c.Look, 30*time.Second)
+	c.Ask = cmp.Or(c.Ask, 15*time.Minute)
+	c.Revivals = cmp.Or(c.Revivals, 4)
 	c.Hold = cmp.Or(c.Hold, 5*time.Minute)
 	c.Stuck = cmp.Or(c.Stuck, 20*time.Minute)
 	c.FileWait = cmp.Or(c.FileWait, 24*time.Hour)
@@ -97,10 +102,6 @@ func (c *Config) defaults() {
 	c.FreshGap = cmp.Or(c.FreshGap, 5*time.Second)
 	c.RestartGap = cmp.Or(c.RestartGap, 10*time.Minute)
 	c.Attachments = cmp.Or(c.Attachments, filepath.Join(filepath.Dir(c.ChatDB), "Attachments"))
-	if c.Osascript == "/usr/bin/osascript" {
-		// Beside a stand-in for osascript the real Messages has no business.
-		c.Open = cmp.Or(c.Open, "/usr/bin/open")
-	}
 	c.Sips = cmp.Or(c.Sips, "/usr/bin/sips")
 	c.Afconvert = cmp.Or(c.Afconvert, "/usr/bin/afconvert")
 }
@@ -125,6 +126,8 @@ type Relay struct {
 	acked      atomic.Int64  // the last report that the cloud has committed
 	idle       atomic.Bool   // the sender waits for work
 	awaiting   atomic.Bool   // the uploader waits for Messages to have a file
+	gone       atomic.Bool   // Messages does not run, as far as the keeper saw
+	blind      atomic.Bool   // what the keeper sees of Messages does not count
 	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
 
 	began time.Time                     // when this process took the state folder
@@ -219,7 +222,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	others.Go(func() { (&desk{r}).run(outer) })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
-			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit, Open: r.cfg.Open,
+			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit,
 		}}).run(sending)
 	})
 	sendings.Wait()

@@ -20,6 +20,9 @@ type sender struct {
 	resume   time.Time // when to look again while paused; zero when not
 	down     bool      // Messages does not run
 	launched bool      // and was launched since
+	restless bool      // it was launched too often
+	quiet    bool      // the next question is nobody's business unless the one after it fails too
+	mute     int       // questions in a row that Messages left unanswered
 	died     inHand    // the send over which the last daemon died
 	unclear  bool      // a send was armed and its end could not be written down
 	tidied   time.Time // when old orders were last forgotten
@@ -91,21 +94,25 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 	if err := s.timeOut(ctx, time.Now()); err != nil {
 		return false, err
 	}
-	if !s.welcome.Load() {
-		return false, nil // the cloud has not said, or no longer says, that we may
-	}
+	s.tend(time.Now())
 	if !s.resume.IsZero() {
 		if time.Now().Before(s.resume) {
 			return false, nil
 		}
 		return s.examine(ctx).Effect == applescript.Accepted, nil
 	}
+	if !s.welcome.Load() {
+		return false, nil // the cloud has not said, or no longer says, that we may
+	}
 	if s.heldUp(time.Now()) {
 		return false, nil
 	}
 	one, err := s.journal.next(ctx, time.Now())
-	if err != nil || one == nil {
+	if err != nil {
 		return false, err
+	}
+	if one == nil {
+		return s.idleAsk(ctx, time.Now()), nil
 	}
 	s.grasp(one)
 	defer s.letGo()
@@ -155,6 +162,9 @@ func (s *sender) rest(ctx context.Context) {
 	}
 	if look := time.Now().Add(slowLook); s.kept > 0 && (wake.IsZero() || look.Before(wake)) {
 		wake = look
+	}
+	if ask := s.askAt(); s.welcome.Load() && s.resume.IsZero() && held.IsZero() && !ask.IsZero() && (wake.IsZero() || ask.Before(wake)) {
+		wake = ask
 	}
 	_ = s.script.Warm() // without a spare shim the next send only takes longer
 	s.idle.Store(s.resume.IsZero() && held.IsZero() && s.welcome.Load())
@@ -298,6 +308,9 @@ func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 		s.pauseFor(o)
 	} else {
 		s.trouble = 0
+		if o.Effect == applescript.Accepted {
+			s.mute = 0
+		}
 		fault := wire.Fault{Code: "outcome_unknown", Number: o.Number, Text: "Messages took the order, but no message has appeared."}
 		if o.Effect == applescript.MayHave {
 			fault.Text = o.Sentence()
