@@ -111,7 +111,11 @@ func TestWake(t *testing.T) {
 	m.cfg.RetryMin, m.cfg.RetryMax, m.cfg.Net = time.Hour, time.Hour, time.Hour
 	m.start()
 	m.until("the first hello", func() bool { return hellos == 1 })
-	m.until("health", func() bool { return m.health.Ready })
+	m.until("chat.db is read", func() bool {
+		db, done := m.relay.borrowDB()
+		defer done()
+		return db != nil
+	})
 	m.drop(websocket.CloseGoingAway) // the next try is in up to an hour
 	m.relay.days.next()
 	m.until("a hello after the sleep", func() bool { return hellos >= 2 })
