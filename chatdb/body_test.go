@@ -219,7 +219,16 @@ func TestDecodeBodyAttributes(t *testing.T) {
 	list := tsObject([]string{"NSMutableArray", "NSArray", "NSObject"}, tsGroup("i", tsInt(2)), tsGroup("@", tsNumber(-7)), tsGroup("@", []byte{0x85}))
 	span := tsObject([]string{"NSValue", "NSObject"}, tsGroup("*", []byte{0x84}, tsShared("{_NSRange=QQ}")), tsGroup("{_NSRange=QQ}", tsInt(1), tsInt(300)))
 	odd := tsObject([]string{"IMStrange", "NSObject"}, tsGroup("{a=c[2i]{b=}f}", []byte{0x91}, tsInt(1), tsInt(2), tsInt(3)), tsGroup("#", []byte{0x85}), tsGroup(":", tsShared("sel:")))
+	number := func(kind string, value ...byte) []byte {
+		return tsObject([]string{"NSNumber", "NSValue", "NSObject"}, tsGroup("*", []byte{0x84}, tsShared(kind)), tsGroup(kind, value))
+	}
+	// Classes as values: one in full, and none.
+	classy := tsObject([]string{"IMClassy", "NSObject"}, tsGroup("#", []byte{0x84}, tsShared("IMOther"), []byte{0, 0x84}, tsShared("NSObject"), []byte{0, 0x85}), tsGroup("#", []byte{0x85}), tsGroup("@", tsString("behind it")))
 	blob := attributed("hi", run{2, part(4,
+		tsString("char"), number("c", 0xff), tsString("byte"), number("C", 0xff), tsString("quarter"), number("f", 0x83, 0, 0, 0x80, 0x3e),
+		tsString("long"), number("q", 0x87, 0, 0, 0, 0, 0, 0, 0, 0x80), tsString("short"), number("s", 0x81, 0x9d, 0xff), tsString("classy"), classy,
+		tsString("none"), tsObject([]string{"NSString", "NSObject"}, tsGroup("+", []byte{0x85})),
+		tsString("no selector"), tsObject([]string{"IMNone", "NSObject"}, tsGroup(":", []byte{0x85}), tsGroup("*", []byte{0x85})),
 		tsString("url"), url, tsString("data"), data, tsString("half"), half, tsString("date"), date, tsString("list"), list,
 		tsString("range"), span, tsString("odd"), odd,
 		tsString("__kIMOneTimeCodeAttributeName"), tsMap(tsString("code"), tsString("123456")),
@@ -246,6 +255,23 @@ func TestDecodeBodyAttributes(t *testing.T) {
 	}
 	if v := attr("half"); v.Kind != chatdb.ValueFloat || v.Float != 0.5 {
 		t.Errorf("half %+v", v)
+	}
+	for name, want := range map[string]int64{"char": -1, "byte": 255, "long": -1 << 63, "short": -99} {
+		if v := attr(name); v.Kind != chatdb.ValueInt || v.Int != want {
+			t.Errorf("%s %+v", name, v)
+		}
+	}
+	if v := attr("quarter"); v.Kind != chatdb.ValueFloat || v.Float != 0.25 {
+		t.Errorf("quarter %+v", v)
+	}
+	if v := attr("none"); v.Kind != chatdb.ValueText || v.Text != "" {
+		t.Errorf("none %+v", v)
+	}
+	if v := attr("no selector"); v.Kind != chatdb.ValueOther || v.Text != "IMNone" {
+		t.Errorf("no selector %+v", v)
+	}
+	if v := attr("classy"); v.Kind != chatdb.ValueOther || v.Text != "IMClassy" {
+		t.Errorf("classy %+v", v)
 	}
 	if v := attr("date"); v.Kind != chatdb.ValueDate || !v.Date.Equal(time.Date(2001, 1, 1, 0, 1, 26, 0, time.UTC)) {
 		t.Errorf("date %+v", v)
@@ -389,6 +415,22 @@ func TestDecodeBodyReferences(t *testing.T) {
 	for i, text := range want {
 		if got := v.List[children+i]; got.Kind != chatdb.ValueText || got.Text != text {
 			t.Errorf("value %d is %+v, want %q", i, got, text)
+		}
+	}
+}
+
+// What stands where a class is due must be one.
+func TestDecodeBodyWrongReferences(t *testing.T) {
+	const text = 4 // the number of the string
+	for name, value := range map[string][]byte{
+		"an object for a class":  slices.Concat([]byte{0x84}, tsReference(text), []byte{0x86}),
+		"an object for a parent": slices.Concat([]byte{0x84, 0x84}, tsShared("IMOdd"), []byte{0}, tsReference(text), []byte{0x86}),
+		"an object for words":    tsObject([]string{"IMOdd", "NSObject"}, tsGroup("*", tsReference(text))),
+		"a class for nothing":    {0x84, 0x85, 0x86},
+	} {
+		body, err := chatdb.DecodeBody(attributed("hello", run{5, tsMap(tsString("odd"), value)}))
+		if err == nil || body.Text != "hello" {
+			t.Errorf("%s: %q, %v", name, body.Text, err)
 		}
 	}
 }

@@ -69,6 +69,13 @@ func TestCase09_JoinAfterTheRow(t *testing.T) {
 		t.Errorf("%+v", r.Inbound)
 	}
 	s.wants()
+	s.row("G3", columns{"text": "deleted before it had a chat"})
+	s.wants()
+	s.exec("DELETE FROM message WHERE guid = 'G3'")
+	s.wants()
+	if len(s.o.waiting) != 0 {
+		t.Errorf("%d rows are waited for", len(s.o.waiting))
+	}
 }
 
 func TestCase10_NeverJoined(t *testing.T) {
@@ -136,17 +143,24 @@ func TestCase14_RestartWhileTheyArrive(t *testing.T) {
 }
 
 func TestCase15_ThreeDaysDown(t *testing.T) {
+	for _, down := range []int{3, 10} { // longer than a message may be late
+		testDown(t, down)
+	}
+}
+
+func testDown(t *testing.T, down int) {
+	t.Helper()
 	s := newStory(t)
 	days := func(n int) columns { return columns{"date": apple(time.Now().Add(-time.Duration(n) * 24 * time.Hour))} }
-	ago := time.Now().Add(-4 * 24 * time.Hour).UnixMilli()
+	ago := time.Now().Add(-time.Duration(down+1) * 24 * time.Hour).UnixMilli()
 	if err := s.j.setCursor(t.Context(), cursor{Mark: s.o.cursor.Mark, Floor: ago, Seen: ago}); err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
-	s.message("G1", "1", days(3))
-	s.message("G2", "2", days(2))
+	s.message("G1", "1", days(down))
+	s.message("G2", "2", days(down-1))
 	s.wants("received G1 1", "received G2 2")
-	s.message("G3", "3", days(2)) // they go on coming in for a while
+	s.message("G3", "3", days(down-1)) // they go on coming in for a while
 	s.wants("received G3 3")
 }
 

@@ -290,6 +290,13 @@ func TestCase53_RecentlyDeletedAndBack(t *testing.T) {
 	s.wants()
 	s.message("G2", "hello", columns{"date_recovered": apple(time.Now())})
 	s.wants()
+	// Deleted by the owner before the relay saw it: somebody wrote it all the same.
+	s.row("G3", columns{"text": "quick"})
+	s.exec("INSERT INTO chat_recoverable_message_join (chat_id, message_id, delete_date) SELECT chat.ROWID, message.ROWID, 1 FROM chat, message WHERE message.guid = 'G3'")
+	if r := s.last(); r.Kind != wire.Received || r.GUID != "G3" || r.Inbound.Chat != direct {
+		t.Errorf("%+v", r.Inbound)
+	}
+	s.wants()
 }
 
 func TestCase54_OtherUpdates(t *testing.T) {

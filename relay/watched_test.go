@@ -23,6 +23,10 @@ func TestFlippedRow(t *testing.T) {
 	s.wants()
 	s.impatient()
 	s.wants("received H hello again") // it was somebody else after all
+	s.set("H", "is_from_me = 1, is_sent = 1")
+	s.wants("sent msg_2") // or Messages was very slow
+	s.restart()
+	s.wants()
 }
 
 // So may one that the owner typed; it names nobody then. Where it stays so, the chat
