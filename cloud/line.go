@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"bluerelay/cloud/store"
-	"bluerelay/fault"
 	"bluerelay/wire"
 )
 
@@ -244,31 +243,6 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 		return l, &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
 	}
 	return l, err
-}
-
-// StartPairing makes a setup URL for a line: one use, a short life. Where the line
-// has a Mac already, replace says that it may be retired by that use. A test number gets
-// no real Mac.
-func (s *Service) StartPairing(ctx context.Context, l store.Line, replace bool) (string, error) {
-	if l.RelayID != "" && !replace {
-		return "", &Error{Code: Conflict, Message: "This phone number has a Mac already.", Param: "phone_number"}
-	}
-	if err := s.ordinary(ctx, l.AccountID); err != nil {
-		return "", err
-	}
-	return s.setupURL(ctx, l, replace)
-}
-
-func (s *Service) setupURL(ctx context.Context, l store.Line, replace bool) (string, error) {
-	token := "dev_" + randomText(32)
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		defer fault.Before(fault.CloudPairToken)
-		return tx.CreateSetupToken(store.SetupToken{
-			TokenHash: hashSecret(token), LineID: l.ID, Replaces: replace, ExpiresAt: time.Now().Add(s.cfg.SetupTTL).UnixMilli(),
-		})
-	})
-	fault.After(fault.CloudPairToken)
-	return s.cfg.PublicURL + "/setup?token=" + token, err
 }
 
 // VerifyNumber registers a number for the account, or takes the one that it has

@@ -12,6 +12,7 @@ import (
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -29,7 +30,7 @@ func TestSetupURLWorksOnce(t *testing.T) {
 			switch status, answer := w.pair(setup); {
 			case status == http.StatusOK && strings.HasPrefix(answer.Secret, "rly_") && answer.Error == "":
 				paired.Add(1)
-			case status == http.StatusForbidden && answer.Secret == "" && strings.Contains(answer.Error, "has been used or is too old"):
+			case status == http.StatusForbidden && answer.Secret == "" && strings.Contains(answer.Error, "has been used already"):
 			default:
 				t.Errorf("%d %+v", status, answer)
 			}
@@ -44,32 +45,108 @@ func TestSetupURLWorksOnce(t *testing.T) {
 	}
 }
 
-func TestSetupURLExpires(t *testing.T) {
-	w := newWorld(t, func(c *cloud.Config) { c.SetupTTL = time.Nanosecond })
-	setup, err := w.service.StartPairing(t.Context(), w.line, false)
-	if err != nil {
-		t.Fatal(err)
+// Each end of a setup URL has its own sentence, for the program and for the page, and
+// tells nothing of whom it was for.
+func TestSetupURLsThatHaveEnded(t *testing.T) {
+	for want, tt := range map[cloud.SetupState]struct {
+		says string
+		end  func(*world, string) string // the URL to try then
+	}{
+		cloud.SetupUsed:     {"has been used already", func(w *world, url string) string { w.pair(url); return url }},
+		cloud.SetupExpired:  {"is over", func(w *world, url string) string { w.clockAfter(url); return url }},
+		cloud.SetupReplaced: {"A newer setup URL", func(w *world, url string) string { w.setupURL(false); return url }},
+		cloud.SetupTaken:    {"has got a Mac since", func(w *world, url string) string { w.takeLine(); return url }},
+		cloud.SetupUnknown:  {"does not know this setup URL", func(_ *world, url string) string { return url + "x" }},
+	} {
+		t.Run(string(want), func(t *testing.T) {
+			w := newWorld(t, nil)
+			setup := w.setupURL(false)
+			if got, err := w.service.Setup(t.Context(), tokenOf(setup)); err != nil || got.State != cloud.SetupOpen || got.Number != w.line.PhoneNumber || got.Account != "Acme" || time.Until(got.ExpiresAt) < 9*time.Minute || got.Replaces {
+				t.Errorf("while it is open: %+v, %v", got, err)
+			}
+			setup = tt.end(w, setup)
+			status, answer := w.pair(setup)
+			if status != http.StatusForbidden || answer.Secret != "" || !strings.Contains(answer.Error, tt.says) || !strings.Contains(answer.Error, "bluecloud line pair") || strings.Contains(answer.Error, w.line.PhoneNumber) {
+				t.Errorf("%d %+v", status, answer)
+			}
+			got, err := w.service.Setup(t.Context(), tokenOf(setup))
+			if err != nil || got.State != want || got.Number != "" || got.Account != "" || !got.ExpiresAt.IsZero() || got.Replaces {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
 	}
-	if status, answer := w.pair(setup); status != http.StatusForbidden || answer.Secret != "" {
-		t.Errorf("%d %+v", status, answer)
+}
+
+// setupURL makes one for the world's line.
+func (w *world) setupURL(replace bool) string {
+	w.t.Helper()
+	l, err := w.store.Line(w.t.Context(), w.line.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	url, err := w.service.StartPairing(w.t.Context(), l, replace)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return url
+}
+
+func tokenOf(url string) string {
+	_, token, _ := strings.Cut(url, "token=")
+	return token
+}
+
+// clockAfter lets the time of a setup URL go by.
+func (w *world) clockAfter(string) {
+	w.t.Helper()
+	storetest.Exec(w.t, w.dsn, "UPDATE setup_tokens SET expires_at = 1")
+}
+
+// takeLine gives the line a Mac without the setup URL that is there.
+func (w *world) takeLine() {
+	w.t.Helper()
+	err := w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+		relay := store.Relay{ID: "rel_other", AccountID: w.line.AccountID, LineID: w.line.ID, SecretHash: "x"}
+		w.line.RelayID = relay.ID
+		return errors.Join(tx.CreateRelay(relay), tx.UpdateLine(w.line))
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
 
 func TestNewerSetupURLEndsTheFormer(t *testing.T) {
 	w := newWorld(t, nil)
-	first, err := w.service.StartPairing(t.Context(), w.line, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := w.service.StartPairing(t.Context(), w.line, false)
-	if err != nil || second == first {
-		t.Fatal(err)
+	first, second := w.setupURL(false), w.setupURL(false)
+	if second == first {
+		t.Fatal("the same URL twice")
 	}
 	if status, _ := w.pair(first); status != http.StatusForbidden {
 		t.Errorf("the former: %d", status)
 	}
 	if status, _ := w.pair(second); status != http.StatusOK {
 		t.Errorf("the newer: %d", status)
+	}
+}
+
+// A setup URL lives ten minutes where nothing else was said, and not longer than was.
+func TestSetupURLExpires(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.SetupTTL = time.Nanosecond })
+	if status, answer := w.pair(w.setupURL(false)); status != http.StatusForbidden || answer.Secret != "" || !strings.Contains(answer.Error, "is over") {
+		t.Errorf("%d %+v", status, answer)
+	}
+	w = newWorld(t, nil)
+	if got, err := w.service.Setup(t.Context(), tokenOf(w.setupURL(false))); err != nil || time.Until(got.ExpiresAt).Round(time.Minute) != 10*time.Minute {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A URL that may replace the Mac that the line has says so.
+func TestSetupURLThatReplaces(t *testing.T) {
+	w := newWorld(t, nil)
+	w.paired(w.line)
+	if got, err := w.service.Setup(t.Context(), tokenOf(w.setupURL(true))); err != nil || got.State != cloud.SetupOpen || !got.Replaces {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -22,6 +22,8 @@ import (
 func (s *Service) RelayRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
 	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
+	mux.HandleFunc("POST /relay/v1/credential", s.serveRotation)
+	mux.HandleFunc("GET /relay/v1/credential", s.serveProof)
 	mux.HandleFunc("GET /relay/v1/files/{id}", s.serveFile)
 	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete} {
 		mux.HandleFunc(method+" /relay/v1/media/{id}", s.serveUpload)
@@ -36,22 +38,23 @@ func (s *Service) servePair(w http.ResponseWriter, r *http.Request) {
 		err = json.Unmarshal(data, &req)
 	}
 	if err != nil {
-		answerPair(w, http.StatusBadRequest, wire.PairResponse{Error: "The request could not be read: is this an old bluerelay?"})
+		answerRelay(w, http.StatusBadRequest, wire.PairResponse{Error: "The request could not be read: is this an old bluerelay?"})
 		return
 	}
 	answer, err := s.Pair(r.Context(), req)
+	no, refused := errors.AsType[*SetupError](err)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		answerPair(w, http.StatusForbidden, wire.PairResponse{Error: "This setup URL has been used or is too old: make a new one with `bluecloud line pair NUMBER`."})
+	case refused:
+		answerRelay(w, http.StatusForbidden, wire.PairResponse{Error: no.Error()})
 	case err != nil:
 		s.log.Error("pair.failed", "error", err.Error())
-		answerPair(w, http.StatusServiceUnavailable, wire.PairResponse{Error: "The server cannot pair at the moment: try again later."})
+		answerRelay(w, http.StatusServiceUnavailable, wire.PairResponse{Error: "The server cannot pair at the moment: try again later."})
 	default:
-		answerPair(w, http.StatusOK, answer)
+		answerRelay(w, http.StatusOK, answer)
 	}
 }
 
-func answerPair(w http.ResponseWriter, status int, answer wire.PairResponse) {
+func answerRelay(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -59,7 +62,7 @@ func answerPair(w http.ResponseWriter, status int, answer wire.PairResponse) {
 }
 
 // Pair uses a setup token up and makes a Mac the line's own. A Mac that the line
-// had is replaced, if the token says so; otherwise ErrNotFound. It is first asked to
+// had is replaced, if the token says so; otherwise the error is a SetupError. It is first asked to
 // let go of what it holds, for Config.ReleaseWait: what it gives back goes to the new
 // one, and only what it does not becomes unknown.
 func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (answer wire.PairResponse, err error) {
@@ -73,19 +76,19 @@ func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (answer wire.P
 		}
 	}()
 	now := time.Now()
-	secret := "rly_" + randomText(40)
+	secret := newSecret()
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
-		token, err := tx.TakeSetupToken(hashSecret(req.Token), now.UnixMilli())
+		setup, err := setupOf(tx.Context(), tx, hashSecret(req.Token), now)
+		if err == nil {
+			err = setup.refusal()
+		}
 		if err != nil {
 			return err
 		}
-		line, err := tx.Line(tx.Context(), token.LineID)
-		if err != nil {
+		if _, err := tx.TakeSetupToken(hashSecret(req.Token), now.UnixMilli()); err != nil {
 			return err
 		}
-		if line.RelayID != "" && !token.Replaces {
-			return store.ErrNotFound
-		}
+		line := setup.line
 		if err := s.retire(tx, line, true, now); err != nil {
 			return err
 		}
@@ -184,6 +187,9 @@ func (s *Service) knownRelay(r *http.Request) (store.Relay, error) {
 	line, err := s.store.Line(r.Context(), relay.LineID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && line.RelayID != relay.ID && !relay.Replaced {
 		return relay, unknown
+	}
+	if err == nil && relay.NextHash == hashSecret(secret) {
+		relay, err = s.prove(r.Context(), relay)
 	}
 	return relay, err
 }

@@ -13,12 +13,12 @@ import (
 // held, when Config.ReleaseWait is over, or at once where that Mac is not connected, and
 // with the session that was asked, if any.
 func (s *Service) clearTheWay(ctx context.Context, tokenHash string) (*session, error) {
-	token, err := s.store.SetupToken(ctx, tokenHash, time.Now().UnixMilli())
-	if err != nil || !token.Replaces {
+	setup, err := setupOf(ctx, s.store, tokenHash, time.Now())
+	if err != nil {
 		return nil, err
 	}
-	line, err := s.store.Line(ctx, token.LineID)
-	if err != nil || line.RelayID == "" {
+	line := setup.line
+	if err := setup.refusal(); err != nil || line.RelayID == "" {
 		return nil, err
 	}
 	patience := time.NewTimer(s.cfg.ReleaseWait)

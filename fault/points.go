@@ -54,6 +54,8 @@ const (
 	CloudMediaKept   Point = "cloud.media.kept"   // a file to send is here, and its message may go
 	CloudHookDone    Point = "cloud.webhook.done" // how a post went is written down
 	CloudPairToken   Point = "cloud.pair.token"   // a setup URL is made
+	CloudIssue       Point = "cloud.secret.issue" // a Mac's next secret is issued
+	CloudProve       Point = "cloud.secret.prove" // a Mac's former secret ends
 	CloudSweepMedia  Point = "cloud.sweep.held"   // events that waited for files are told
 
 	RelayBorn       Point = "relay.born"            // a journal is made
@@ -99,7 +101,7 @@ func durable() []Point {
 		CloudReplace, CloudFallback, RelayReceive, RelayCancel, RelayExpire, RelayRelease, RelayFence,
 		RelayArm, RelayNoSend, RelayHanded, RelayBind, RelaySettle, RelayAcked, ShimLock, ShimMark,
 		ShimResult, ShimForget, CloudUploadBegin, CloudUploadFile, CloudUploadDone, CloudMediaKept, CloudHookDone,
-		CloudPairToken, CloudSweepMedia, RelayBorn, RelayMark, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayIntend, RelayRenew, RelayCredential,
+		CloudPairToken, CloudIssue, CloudProve, CloudSweepMedia, RelayBorn, RelayMark, RelayPrune, RelayStageFile, RelayStaged, RelayInbound, RelayUploadNote, RelayIntend, RelayRenew, RelayCredential,
 	}
 }
 

@@ -13,7 +13,7 @@ var beside = []string{
 	"relay.inbound", "relay.upload.", "relay.pair.", "relay.stage.", "relay.begin", "relay.watch", "relay.prune",
 	"relay.born", "relay.mark",
 	"shim.warm", "cloud.receive", "cloud.upload.", "cloud.media.", "cloud.webhook.", "cloud.event.", "cloud.pair.",
-	"cloud.line.", "cloud.key.", "cloud.sweep.",
+	"cloud.line.", "cloud.key.", "cloud.sweep.", "cloud.secret.", "relay.secret.",
 }
 
 // around are the beginnings of transitions that are no steps of ours: what Messages,

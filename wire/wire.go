@@ -322,3 +322,9 @@ type PairResponse struct {
 	Line    string `json:"line,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
+
+// RotationResponse answers POST /relay/v1/credential: another secret for the relay that
+// asked. It counts beside the one that was shown, which ends when the new one is shown.
+type RotationResponse struct {
+	Secret string `json:"secret"` // shown this once
+}

@@ -3,7 +3,8 @@
 // invitation to a team.
 //
 // It needs no login and shows nothing of anybody's data, but to whoever holds the
-// token of an invitation what that invites to. Its handlers may be called concurrently.
+// token of an invitation what that invites to, and to whoever holds an open setup URL
+// which number it is for and which account will see that Mac's messages. Its handlers may be called concurrently.
 package console
 
 import (
@@ -36,10 +37,7 @@ func (c Console) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		c.render(w, http.StatusOK, "status.html", map[string]any{"URL": c.PublicURL, "Simulated": c.Simulated})
 	})
-	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
-		token := ourToken(r.URL.Query().Get("token"))
-		c.render(w, http.StatusOK, "setup.html", map[string]any{"Token": token, "Command": "bluerelay pair '" + c.PublicURL + "/setup?token=" + token + "'"})
-	})
+	mux.HandleFunc("GET /setup", c.showSetup)
 	mux.HandleFunc("GET /invite", c.showInvitation)
 	// Whoever posts must hold the token, which no other site knows; that it comes from
 	// a page of ours is asked all the same.

@@ -80,41 +80,6 @@ func (r reader) Lines(ctx context.Context, accountID string) ([]Line, error) {
 	return collect(ctx, r, scanLine, "SELECT "+lineColumns+" FROM lines WHERE ($1 = '' OR account_id = $1) AND removed_at = 0 ORDER BY created_at, id", accountID)
 }
 
-// SetupToken is the one-time right to pair a Mac with a line. Only its hash is kept.
-type SetupToken struct {
-	TokenHash string
-	LineID    string
-	Replaces  bool  // the Mac that the line has may be retired by it
-	ExpiresAt int64 // Unix ms
-}
-
-// CreateSetupToken adds a token and ends earlier ones of the same line.
-func (tx *Tx) CreateSetupToken(t SetupToken) error {
-	if _, err := tx.stmts.exec(tx.ctx, "DELETE FROM setup_tokens WHERE line_id = $1", t.LineID); err != nil {
-		return err
-	}
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO setup_tokens (token_hash, line_id, replaces, expires_at) VALUES ($1, $2, $3, $4)",
-		t.TokenHash, t.LineID, flag(t.Replaces), t.ExpiresAt)
-	return err
-}
-
-// SetupToken returns a token that may be used, or ErrNotFound.
-func (r reader) SetupToken(ctx context.Context, hash string, now int64) (SetupToken, error) {
-	t := SetupToken{TokenHash: hash}
-	err := r.stmts.row(ctx, "SELECT line_id, replaces, expires_at FROM setup_tokens WHERE token_hash = $1 AND expires_at > $2", hash, now).
-		Scan(&t.LineID, &t.Replaces, &t.ExpiresAt)
-	return t, err
-}
-
-// TakeSetupToken uses a token up, or returns ErrNotFound when there is none or its
-// time is over.
-func (tx *Tx) TakeSetupToken(hash string, now int64) (SetupToken, error) {
-	t := SetupToken{TokenHash: hash}
-	err := tx.stmts.row(tx.ctx, "DELETE FROM setup_tokens WHERE token_hash = $1 AND expires_at > $2 RETURNING line_id, replaces, expires_at", hash, now).
-		Scan(&t.LineID, &t.Replaces, &t.ExpiresAt)
-	return t, err
-}
-
 func flag(b bool) int64 {
 	if b {
 		return 1

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Relay is a Mac that was paired with a line.
 type Relay struct {
@@ -8,6 +11,7 @@ type Relay struct {
 	AccountID  string
 	LineID     string
 	SecretHash string
+	NextHash   string // of a secret that was issued and not shown yet, "" for none
 	Host       string
 	OS         string
 	Version    string
@@ -22,20 +26,20 @@ type Relay struct {
 	Alarms     int64 // how often it has reported what must not happen
 }
 
-const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at, replaced, alarms"
+const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at, replaced, alarms, next_hash"
 
 func scanRelay(r scanner) (v Relay, err error) {
 	err = r.Scan(&v.ID, &v.AccountID, &v.LineID, &v.SecretHash, &v.Host, &v.OS, &v.Version, &v.Ready, &v.Problem, &v.Reason,
-		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt, &v.Replaced, &v.Alarms)
+		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt, &v.Replaced, &v.Alarms, &v.NextHash)
 	return v, err
 }
 
 // CreateRelay adds a Mac. What its line has waiting was registered only, if the line never
 // had one; now it is queued.
 func (tx *Tx) CreateRelay(v Relay) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
 		v.ID, v.AccountID, v.LineID, v.SecretHash, v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason,
-		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms)
+		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms, v.NextHash)
 	if err != nil {
 		return err
 	}
@@ -73,6 +77,17 @@ func (tx *Tx) RefuseRelay(id string) error {
 	return tx.one("UPDATE relays SET replaced = 0 WHERE id = $1 AND replaced = 1", id)
 }
 
+// IssueSecret notes a secret that a Mac may show from now on beside its own, in place of
+// one that it has not shown.
+func (tx *Tx) IssueSecret(id, hash string) error {
+	return tx.one("UPDATE relays SET next_hash = $1 WHERE id = $2", hash, id)
+}
+
+// ProveSecret makes the secret that was issued a Mac's only one, because it has shown it.
+func (tx *Tx) ProveSecret(id, hash string) error {
+	return tx.one("UPDATE relays SET secret_hash = next_hash, next_hash = '' WHERE id = $1 AND next_hash = $2", id, hash)
+}
+
 // CountAlarm notes that a Mac has reported what must not happen.
 func (tx *Tx) CountAlarm(id string) error {
 	return tx.one("UPDATE relays SET alarms = alarms + 1 WHERE id = $1", id)
@@ -84,10 +99,15 @@ func (tx *Tx) DisconnectRelays() ([]Relay, error) {
 	return collect(tx.ctx, tx.reader, scanRelay, "UPDATE relays SET connected = 0 WHERE connected = 1 RETURNING "+relayColumns)
 }
 
-// RelayByHash finds a Mac that may connect by the hash of its secret, or returns
-// ErrNotFound.
+// RelayByHash finds a Mac that may connect by the hash of its secret, its own or one that
+// was issued to it, or returns ErrNotFound.
 func (r reader) RelayByHash(ctx context.Context, hash string) (Relay, error) {
-	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND (retired_at = 0 OR replaced = 1)", hash))
+	v, err := scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND (retired_at = 0 OR replaced = 1)", hash))
+	if !errors.Is(err, ErrNotFound) {
+		return v, err
+	}
+	// In words that the index of those few has.
+	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE next_hash = $1 AND next_hash <> '' AND (retired_at = 0 OR replaced = 1)", hash))
 }
 
 // Relay returns one Mac, retired or not, or ErrNotFound.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/store/storetest"
@@ -191,26 +192,75 @@ func TestWhatIsTakenAndWhatIsMissing(t *testing.T) {
 
 func TestSetupTokenIsUsedUpOnce(t *testing.T) {
 	s, _ := open(t)
-	token := store.SetupToken{TokenHash: "h", LineID: lineID, Replaces: true, ExpiresAt: 100}
-	write(t, s, func(tx *store.Tx) error { return tx.CreateSetupToken(token) })
-	take := func(now int64) (got store.SetupToken, err error) {
-		err = s.Write(t.Context(), func(tx *store.Tx) (err error) { got, err = tx.TakeSetupToken("h", now); return err })
+	create := func(hash string, expires int64) {
+		t.Helper()
+		token := store.SetupToken{TokenHash: hash, LineID: lineID, Replaces: true, ExpiresAt: expires}
+		write(t, s, func(tx *store.Tx) error { return tx.CreateSetupToken(token) })
+		same(t, token)(s.SetupToken(t.Context(), hash))
+	}
+	take := func(hash string, now int64) (got store.SetupToken, err error) {
+		err = s.Write(t.Context(), func(tx *store.Tx) (err error) { got, err = tx.TakeSetupToken(hash, now); return err })
 		return got, err
 	}
-	if _, err := take(100); !errors.Is(err, store.ErrNotFound) {
+	create("h", 100)
+	if _, err := take("h", 100); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("at its end: %v", err)
 	}
-	same(t, token)(take(99))
-	if _, err := take(1); !errors.Is(err, store.ErrNotFound) {
+	used := store.SetupToken{TokenHash: "h", LineID: lineID, Replaces: true, ExpiresAt: 100, Ended: store.SetupUsed}
+	same(t, used)(take("h", 99))
+	if _, err := take("h", 1); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a second time: %v", err)
 	}
-	// A new token of the line ends the former one.
-	write(t, s, func(tx *store.Tx) error {
-		return errors.Join(tx.CreateSetupToken(token), tx.CreateSetupToken(store.SetupToken{TokenHash: "h2", LineID: lineID, ExpiresAt: 100}))
-	})
-	if _, err := take(1); !errors.Is(err, store.ErrNotFound) {
+	// A new token of the line ends the former one, and both keep why they ended.
+	create("h2", 100)
+	create("h3", 100)
+	if _, err := take("h2", 1); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the former token: %v", err)
 	}
+	same(t, used)(s.SetupToken(t.Context(), "h"))
+	if got, err := s.SetupToken(t.Context(), "h2"); err != nil || got.Ended != store.SetupReplaced {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// A month later nobody asks.
+	create("h4", 101+30*24*time.Hour.Milliseconds())
+	if _, err := s.SetupToken(t.Context(), "h"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an old token: %v", err)
+	}
+}
+
+// A Mac may show the secret that it has and the one that it was issued, until it shows
+// the latter.
+func TestSecretIsExchanged(t *testing.T) {
+	s, _ := open(t)
+	relay := store.Relay{ID: "rel_1", AccountID: accountID, LineID: lineID, SecretHash: "a"}
+	write(t, s, func(tx *store.Tx) error { return tx.CreateRelay(relay) })
+	known := func(want string) {
+		t.Helper()
+		got := ""
+		for _, hash := range []string{"a", "b", "c", ""} {
+			switch r, err := s.RelayByHash(t.Context(), hash); {
+			case err == nil && r.ID == relay.ID:
+				got += hash
+			case !errors.Is(err, store.ErrNotFound):
+				t.Error(err)
+			}
+		}
+		if got != want {
+			t.Errorf("the secrets that count are %q, want %q", got, want)
+		}
+	}
+	known("a")
+	write(t, s, func(tx *store.Tx) error { return tx.IssueSecret("rel_1", "b") })
+	known("ab")
+	write(t, s, func(tx *store.Tx) error { return tx.IssueSecret("rel_1", "c") })
+	known("ac")
+	if err := s.Write(t.Context(), func(tx *store.Tx) error { return tx.ProveSecret("rel_1", "b") }); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("one that counts no longer: %v", err)
+	}
+	write(t, s, func(tx *store.Tx) error { return tx.ProveSecret("rel_1", "c") })
+	known("c")
+	write(t, s, func(tx *store.Tx) error { return errors.Join(tx.IssueSecret("rel_1", "b"), tx.RetireRelay("rel_1", false, 5)) })
+	known("")
 }
 
 func TestOpenNamesWhatItCannotOpen(t *testing.T) {

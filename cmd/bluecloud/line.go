@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"rsc.io/qr"
 
 	"bluerelay/cli"
 	"bluerelay/cloud"
@@ -121,27 +119,9 @@ func (d desk) pair(ctx context.Context, l store.Line, replace bool) error {
 	return d.print(map[string]string{"line_id": l.ID, "phone_number": l.PhoneNumber, "setup_url": url}, func(w io.Writer) {
 		fmt.Fprintf(w, "line       %s\nnumber     %s\nsetup URL  %s\n\nOn the Mac, within ten minutes: bluerelay pair '%s'\n", l.ID, l.PhoneNumber, url, url)
 		if cli.IsTerminal(os.Stdout) {
-			printQR(w, url)
+			fmt.Fprintf(w, "\nThe same as a page with all the steps, for a phone:\n\n%s", drawQR(url))
 		}
 	})
-}
-
-// printQR draws the code with two modules to a character, dark on light.
-func printQR(w io.Writer, text string) {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return // too long for a code; the URL stands above
-	}
-	const margin = 2
-	blocks := map[[2]bool]string{{false, false}: "█", {true, false}: "▄", {false, true}: "▀", {true, true}: " "}
-	var b strings.Builder
-	for y := -margin; y < code.Size+margin; y += 2 {
-		for x := -margin; x < code.Size+margin; x++ {
-			b.WriteString(blocks[[2]bool{code.Black(x, y), code.Black(x, y+1)}])
-		}
-		b.WriteByte('\n')
-	}
-	fmt.Fprint(w, "\n", b.String())
 }
 
 func lineList() *cobra.Command {
