@@ -252,15 +252,18 @@ func TestRevokedRelay(t *testing.T) {
 	}](t, run(t, bluecloud, "relay", "list", "--json", "--database", w.database()))
 	run(t, bluecloud, "relay", "revoke", list.Relays[0].ID, "--database", w.database())
 	w.relay.out.await(t, "link.refused", 20*time.Second)
+	w.relay.out.await(t, "the cloud no longer accepts this Mac: pair it again", 20*time.Second)
 	waiting := w.send("+14155551234", "for the next Mac")
 
-	fails(t, 1, bluerelay, "pair", w.url()+"/setup?token=dev_wrong", "--state", filepath.Join(w.dir, "other"))
+	if msg := fails(t, 1, bluerelay, "pair", w.url()+"/setup?token=dev_wrong", "--state", filepath.Join(w.dir, "other")); !strings.Contains(msg, "does not know this setup URL") {
+		t.Errorf("a wrong setup URL says: %s", msg)
+	}
 	w.relay.kill()
 	setup := decode[struct {
 		SetupURL string `json:"setup_url"`
 	}](t, run(t, bluecloud, "line", "pair", line, "--json", "--database", w.database()))
 	run(t, bluerelay, "pair", setup.SetupURL, "--state", w.state(), "--chat-db", w.mac.ChatDB())
-	if msg := fails(t, 1, bluerelay, "pair", setup.SetupURL, "--state", filepath.Join(w.dir, "other")); !strings.Contains(msg, "used or is too old") {
+	if msg := fails(t, 1, bluerelay, "pair", setup.SetupURL, "--state", filepath.Join(w.dir, "other")); !strings.Contains(msg, "has been used already") || !strings.Contains(msg, "line pair NUMBER") {
 		t.Errorf("a used setup URL says: %s", msg)
 	}
 	w.startRelay()

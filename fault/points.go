@@ -85,13 +85,14 @@ const (
 	ShimRun   Point = "shim.run"   // osascript is started
 	ShimEnded Point = "shim.ended" // osascript has ended
 
-	ShimWarm       Point = "shim.warm"          // the daemon has started a spare shim
-	CloudHookPost  Point = "cloud.webhook.post" // a webhook is about to be posted
-	CloudHookSent  Point = "cloud.webhook.sent" // a webhook was posted
-	CloudPart      Point = "cloud.upload.part"  // a part of a file is written
-	RelayUploadPut Point = "relay.upload.put"   // a file is about to be sent
-	RelayUploadEnd Point = "relay.upload.end"   // the cloud has a file
-	RelayPairSwap  Point = "relay.pair.swap"    // the cloud has paired this Mac
+	ShimWarm        Point = "shim.warm"          // the daemon has started a spare shim
+	CloudHookPost   Point = "cloud.webhook.post" // a webhook is about to be posted
+	CloudHookSent   Point = "cloud.webhook.sent" // a webhook was posted
+	CloudPart       Point = "cloud.upload.part"  // a part of a file is written
+	RelayUploadPut  Point = "relay.upload.put"   // a file is about to be sent
+	RelayUploadEnd  Point = "relay.upload.end"   // the cloud has a file
+	RelayPairSwap   Point = "relay.pair.swap"    // the cloud has paired this Mac
+	RelaySecretNext Point = "relay.secret.next"  // the next secret is in the credential's file
 )
 
 // durable lists the durable steps, in the order above.
@@ -110,7 +111,7 @@ func instants() []Point {
 	return []Point{
 		CloudRelease, CloudOrder, CloudWithdraw, CloudRecall, CloudAck, RelayReport, ShimStart, ShimOrder, ShimRun,
 		ShimEnded, ShimWarm, CloudHookPost, CloudHookSent, CloudPart, RelayUploadPut, RelayUploadEnd,
-		RelayPairSwap,
+		RelayPairSwap, RelaySecretNext,
 	}
 }
 

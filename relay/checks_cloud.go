@@ -68,6 +68,9 @@ func (d *doctor) lookAtCredential(ctx context.Context) verdict {
 		if reason := d.agent.health.reason(wire.ProblemReleased); reason != "" {
 			return fails(reason, "another Mac has this one's number")
 		}
+		if reason := d.agent.health.reason(wire.ProblemCredential); reason != "" {
+			return fails(reason, "the credential is refused, or cannot be read")
+		}
 	}
 	switch {
 	case v.away != nil:

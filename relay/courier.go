@@ -20,18 +20,12 @@ import (
 // used for several files at once.
 type courier struct {
 	server string
-	secret string
 	http   *http.Client
 	stall  time.Duration // how long nothing may move
 }
 
-func newCourier(c Credential, stall time.Duration) courier {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return courier{server: c.Server, secret: c.Secret, stall: stall, http: &http.Client{
-		Transport: transport,
-		// The credential is for this server alone.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+func newCourier(r *Relay) courier {
+	return courier{server: r.credential.Server, stall: r.cfg.Stall, http: r.keys.client(r.credential)}
 }
 
 // parcel is one file to be brought.
@@ -165,7 +159,6 @@ func (c courier) do(ctx context.Context, method string, p parcel, whole *digest,
 	if err != nil {
 		return nil, fmt.Errorf("bring a file: %w", unwrapURL(err))
 	}
-	req.Header.Set("Authorization", "Bearer "+c.secret)
 	if whole != nil {
 		req.Header.Set(wire.HeaderLength, strconv.FormatInt(whole.size, 10))
 		req.Header.Set(wire.HeaderDigest, "sha-256=:"+base64.StdEncoding.EncodeToString(whole.sha256)+":")

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"bluerelay/fault"
+	"bluerelay/mac"
 )
 
 // Scope says which inbound messages leave the Mac.
@@ -28,11 +30,22 @@ const (
 // Credential is what pairing leaves on this Mac: which cloud, the secret that opens
 // it, and what may leave.
 type Credential struct {
-	Server  string   `json:"server"` // https://host[:port][/path]
-	RelayID string   `json:"relay_id"`
-	Secret  string   `json:"secret"`
-	Account string   `json:"account"` // its name, for people
-	Line    string   `json:"line"`    // E.164
+	Server  string `json:"server"` // https://host[:port][/path]
+	RelayID string `json:"relay_id"`
+
+	// The secrets that the cloud may know, all but the first perhaps "": the one that it took
+	// last, the one that it has issued since and was not shown yet, and the one before, for
+	// a cloud whose database is put back to a copy.
+	Secret string `json:"secret,omitempty"`
+	Next   string `json:"next,omitempty"`
+	Former string `json:"former,omitempty"`
+	Since  int64  `json:"since,omitempty"` // when Secret was exchanged last, Unix ms; 0 with the pairing
+	// Keychain names the item of the login keychain that holds the secrets instead.
+	Keychain string `json:"keychain,omitempty"`
+
+	Account string   `json:"account"`      // its name, for people
+	Line    string   `json:"line"`         // E.164
+	CA      string   `json:"ca,omitempty"` // certificates in PEM that are trusted beside the Mac's own
 	Scope   Scope    `json:"scope"`
 	Allow   []string `json:"allow,omitempty"`
 }
@@ -42,8 +55,8 @@ const credentialFile = "credential.json"
 // ErrNotPaired says that this state folder has no credential.
 var ErrNotPaired = errors.New("this Mac is not paired yet: run `bluerelay pair SETUP_URL` with the address that `bluecloud line add` printed")
 
-// LoadCredential reads the credential of a state folder. It refuses a file that
-// others could read.
+// LoadCredential reads the credential of a state folder, without the secrets where the
+// keychain has them. It refuses a file that others could read.
 func LoadCredential(dir string) (Credential, error) {
 	path := filepath.Join(dir, credentialFile)
 	info, err := os.Stat(path)
@@ -61,13 +74,54 @@ func LoadCredential(dir string) (Credential, error) {
 		return Credential{}, fmt.Errorf("read the credential: %w", err)
 	}
 	var c Credential
-	if err := json.Unmarshal(data, &c); err != nil || c.Secret == "" || c.Server == "" {
+	if err := json.Unmarshal(data, &c); err != nil || c.Secret == "" && c.Keychain == "" || c.Server == "" {
 		return Credential{}, fmt.Errorf("%s is damaged: pair this Mac again with `bluerelay pair SETUP_URL`", path)
 	}
 	return c, nil
 }
 
-// save writes the credential atomically, readable by its owner only.
+// loadWithSecrets is LoadCredential with the secrets, wherever they are.
+func loadWithSecrets(ctx context.Context, dir string, tools mac.Tools) (Credential, error) {
+	c, err := LoadCredential(dir)
+	if err != nil || c.Keychain == "" {
+		return c, err
+	}
+	v, err := c.item(tools).Get(ctx)
+	if errors.Is(err, mac.ErrKeychainItem) {
+		return c, fmt.Errorf("%w: pair this Mac again with `bluerelay pair SETUP_URL`", err)
+	}
+	if err != nil {
+		return c, fmt.Errorf("read the credential: %w", err)
+	}
+	list := strings.Split(v, ".")
+	if len(list) != 3 || list[0] == "" {
+		return c, errors.New("the item bluerelay of the login keychain is damaged: pair this Mac again with `bluerelay pair SETUP_URL`")
+	}
+	c.Secret, c.Next, c.Former = list[0], list[1], list[2]
+	return c, nil
+}
+
+// keychainService is the service of our items in the keychain; their account is the relay's
+// id.
+const keychainService = "com.bluerelay.agent"
+
+func (c Credential) item(tools mac.Tools) mac.Keychain {
+	return mac.Keychain{Tools: tools, Service: keychainService, Account: c.Keychain}
+}
+
+// keep writes the credential, the secrets where they belong. The file changes with each of
+// them, which is how other processes see it.
+func (c Credential) keep(ctx context.Context, dir string, tools mac.Tools) error {
+	if c.Keychain != "" {
+		if err := c.item(tools).Set(ctx, strings.Join([]string{c.Secret, c.Next, c.Former}, ".")); err != nil {
+			return fmt.Errorf("write the credential: %w", err)
+		}
+		c.Secret, c.Next, c.Former = "", "", ""
+	}
+	return c.save(dir)
+}
+
+// save writes the file atomically, readable by its owner only.
 func (c Credential) save(dir string) error {
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

@@ -35,7 +35,7 @@ const fetchesAtOnce = 8
 
 func newFetcher(r *Relay) *fetcher {
 	return &fetcher{
-		Relay: r, stage: stage{r.cfg.Attachments}, http: newCourier(r.credential, r.cfg.Stall).http,
+		Relay: r, stage: stage{r.cfg.Attachments}, http: r.keys.client(r.credential),
 		done: make(chan string, fetchesAtOnce), running: make(map[string]bool),
 	}
 }
@@ -204,7 +204,6 @@ func (f *fetcher) get(ctx context.Context, file *wire.File, to *staging) error {
 	if err != nil {
 		return fmt.Errorf("fetch a file: %w", unwrapURL(err))
 	}
-	req.Header.Set("Authorization", "Bearer "+f.credential.Secret)
 	req.Header.Set("Accept-Encoding", "identity")
 	if to.size > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", to.size))

@@ -86,7 +86,7 @@ func newDownload(t testing.TB, content []byte, size int64) *download {
 	d := &download{store: newStore(t, content), j: newJournal(t), root: filepath.Join(t.TempDir(), "Attachments")}
 	cfg := Config{Attachments: d.root, RetryMax: 20 * time.Millisecond, Stall: 200 * time.Millisecond}
 	cfg.defaults()
-	d.f = newFetcher(&Relay{cfg: cfg, log: slog.New(slog.DiscardHandler), journal: d.j, health: newHealth(), credential: Credential{Server: d.URL, Secret: "secret"},
+	d.f = newFetcher(&Relay{cfg: cfg, log: slog.New(slog.DiscardHandler), journal: d.j, health: newHealth(), credential: Credential{Server: d.URL}, keys: keysOf(t, Credential{Server: d.URL, Secret: "secret"}),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1)})
 	sum := sha256.Sum256(content)
 	o := order("msg_1", 1, alice, "")

@@ -39,7 +39,7 @@ func (h *health) set(p wire.Problem, reason string) bool {
 func (h *health) now() wire.Health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, p := range []wire.Problem{wire.ProblemDisk, wire.ProblemChatDB, wire.ProblemOsascript, wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemAccount, wire.ProblemStuck, wire.ProblemReleased, wire.ProblemStarting} {
+	for _, p := range []wire.Problem{wire.ProblemDisk, wire.ProblemCredential, wire.ProblemChatDB, wire.ProblemOsascript, wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemAccount, wire.ProblemStuck, wire.ProblemReleased, wire.ProblemStarting} {
 		if reason := h.problems[p]; reason != "" {
 			return wire.Health{Code: p, Reason: reason}
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 
@@ -29,8 +30,10 @@ type Import struct {
 	Since    time.Time // older messages stay on the Mac
 	// Progress, unless nil, is called after each part, by the goroutine of Run.
 	Progress func(Imported)
-	HTTP     *http.Client
+	Tools    mac.Tools     // the programs of macOS: the keychain may have the credential
 	Retry    time.Duration // first pause before a part is sent again, then doubled: 500 ms
+
+	client *http.Client
 }
 
 // Imported counts what an import has done so far, runs before it that were cut short
@@ -86,6 +89,8 @@ func (im Import) Run(ctx context.Context) (done Imported, err error) {
 		return done, err
 	}
 	r := past{db: db, credential: credential, claims: claims, since: im.Since, first: first, now: time.Now()}
+	im.client = (&keyring{dir: im.StateDir, tools: im.Tools}).client(credential)
+	defer im.client.CloseIdleConnections()
 	return im.post(ctx, &r, place)
 }
 
@@ -162,10 +167,9 @@ func (im Import) sendOnce(ctx context.Context, c Credential, p part) (int, error
 		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+c.Secret)
-	resp, err := cmp.Or(im.HTTP, http.DefaultClient).Do(req)
+	resp, err := im.client.Do(req)
 	if err != nil {
-		return 0, errAway{fmt.Errorf("reach the cloud at %s: %w", c.Server, unwrapURL(err))}
+		return 0, errAway{fmt.Errorf("reach the cloud at %s: %w", c.Server, explain(unwrapURL(err), hostOf(c.Server)))}
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxFrame))

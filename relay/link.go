@@ -38,16 +38,41 @@ type link struct {
 	// released says that the cloud wants to have back what was not begun. The reader
 	// alone uses it, and whoever dials before there is one.
 	released bool
+	renewed  time.Time  // when an exchange of the secret was tried last
 	ack      chan int64 // the cloud's acknowledgements, from the reader to the writer
 }
 
 // ErrRevoked says that the cloud no longer accepts this Mac.
-var ErrRevoked = errors.New("the cloud no longer accepts this Mac: pair it again with `bluerelay pair`")
+var ErrRevoked = errors.New("the cloud no longer accepts this Mac: pair it again with `bluerelay pair` and a new setup URL, or end it with `bluerelay uninstall`")
+
+var (
+	errOldState = errors.New("this Mac's state folder was put back from a copy, such as a backup, and what it holds may have gone out since: it sends nothing more until it is paired again with `bluerelay pair` and a new setup URL")
+	errHeardOut = errors.New("another Mac has this one's number, and all that this one knew is told: end it with `bluerelay uninstall`, or pair it again with `bluerelay pair` to send from here")
+)
+
+// refusal is why the cloud does not want this Mac any more, as a sentence, or nil where it
+// may be back by itself.
+func (l *link) refusal(err error) error {
+	switch {
+	case websocket.IsCloseError(err, wire.CloseJournal):
+		return errOldState
+	case websocket.IsCloseError(err, wire.CloseRevoked) && l.released:
+		return errHeardOut
+	case websocket.IsCloseError(err, wire.CloseRevoked), errors.Is(err, ErrRevoked):
+		return ErrRevoked
+	}
+	return nil
+}
+
+// maxRefusals is how often the pause of a Mac that is not wanted doubles: with a minute at
+// first, it asks once an hour in the end.
+const maxRefusals = 6
 
 // run dials until ctx ends; between tries it waits a random time that grows, or until
 // the Mac wakes from sleep. It gives up only where another try cannot help a person who
 // does nothing.
 func (l *link) run(ctx context.Context) error {
+	refusals := 0
 	for try := 0; ctx.Err() == nil; try++ {
 		day, over := l.days.within(ctx)
 		welcomed, err := l.session(day)
@@ -58,14 +83,19 @@ func (l *link) run(ctx context.Context) error {
 		if welcomed || day.Err() != nil {
 			try = 0
 		}
-		pause := l.pause(try)
+		pause, no := l.pause(try), l.refusal(err)
+		if no == nil && welcomed && !l.released {
+			refusals = 0
+		}
 		switch {
 		case day.Err() != nil:
 			l.log.Info("link.woke")
-		case websocket.IsCloseError(err, wire.CloseRevoked, wire.CloseJournal), errors.Is(err, ErrRevoked):
+		case no != nil:
 			l.welcome.Store(false) // what was not begun, somebody else may have begun by now
-			l.log.Error("link.refused", "error", ErrRevoked.Error())
-			pause = l.cfg.RetryRefused
+			l.health.set(wire.ProblemCredential, sentence(no))
+			pause = l.cfg.RetryRefused << min(refusals, maxRefusals)
+			l.log.Error("link.refused", "error", no.Error(), "again_in_ms", pause.Milliseconds())
+			refusals++
 		case websocket.IsCloseError(err, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseProtocol):
 			l.welcome.Store(false) // superseded perhaps by a copy of this folder, on another Mac
 			l.log.Error("link.refused", "error", err.Error())
@@ -121,6 +151,7 @@ func (l *link) session(ctx context.Context) (welcomed bool, err error) {
 	if err := l.welcomed(ctx, *f.Welcome); err != nil {
 		return true, err
 	}
+	l.renew(ctx)
 	l.hurry.Store(true)
 	ring(l.uploadBell)
 	behind := f.Welcome.Retired && hello.Behind
@@ -184,23 +215,52 @@ func (l *link) behind(ctx context.Context) (bool, error) {
 	return err != nil || newest.File != at.File || newest.RowID > at.RowID, nil
 }
 
+// dial connects, with each of the secrets that there are until the cloud takes one.
 func (l *link) dial(ctx context.Context) error {
 	d := websocket.Dialer{
 		HandshakeTimeout: dialTimeout,
 		Subprotocols:     []string{wire.Subprotocol},
 		Proxy:            http.ProxyFromEnvironment,
+		TLSClientConfig:  l.credential.tls(),
 	}
-	header := http.Header{"Authorization": {"Bearer " + l.credential.Secret}}
-	conn, resp, err := d.DialContext(ctx, l.credential.socketURL(), header)
-	if resp != nil && resp.StatusCode == http.StatusUnauthorized {
-		return ErrRevoked
+	for {
+		secret, err := l.keys.bearer(ctx)
+		if err != nil {
+			l.health.set(wire.ProblemCredential, sentence(err))
+			return err
+		}
+		conn, resp, err := d.DialContext(ctx, l.credential.socketURL(), http.Header{"Authorization": {"Bearer " + secret}})
+		if resp != nil && resp.StatusCode == http.StatusUnauthorized {
+			if l.keys.refuse(ctx, secret) {
+				continue
+			}
+			return ErrRevoked
+		}
+		if err != nil {
+			return fmt.Errorf("connect to the cloud: %w", explain(err, hostOf(l.credential.Server)))
+		}
+		conn.SetReadLimit(wire.MaxFrame)
+		l.conn = conn
+		l.health.set(wire.ProblemCredential, "")
+		if err := l.keys.accept(ctx, secret); err != nil {
+			l.log.Warn("credential.not_kept", "error", err.Error()) // the next connection does it
+		}
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("connect to the cloud: %w", err)
+}
+
+// renew exchanges the secret when it is old enough. What fails is tried again with a later
+// connection: the present one goes on to count.
+func (l *link) renew(ctx context.Context) {
+	if l.released || time.Since(l.renewed) < min(l.cfg.Rotate, time.Hour) || !l.keys.due(ctx, l.cfg.Rotate, time.Now()) {
+		return
 	}
-	conn.SetReadLimit(wire.MaxFrame)
-	l.conn = conn
-	return nil
+	l.renewed = time.Now()
+	if err := l.keys.rotate(ctx, l.credential); err != nil {
+		l.log.Warn("credential.not_exchanged", "error", err.Error())
+		return
+	}
+	l.log.Info("credential.exchanged")
 }
 
 // serve runs reader and writer until one of them fails or ctx ends.

@@ -15,8 +15,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
+
 	"bluerelay/chatdb"
 	"bluerelay/fault"
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 
@@ -27,9 +30,14 @@ type Pairing struct {
 	ChatDB   string // where the mark is taken, if it can be read
 	Scope    Scope
 	Allow    []string
-	Insecure bool // allow plain http to another machine
+	Insecure bool   // allow plain http to another machine
+	CA       string // certificates in PEM that are trusted beside the Mac's own, see ReadAuthorities
+	Keychain bool   // keep the secret in the login keychain instead of the file
 	Version  string
-	// Transport is how the cloud is reached; nil for the ordinary way.
+	Tools    mac.Tools // the programs of macOS
+	// Say, unless nil, is told in sentences what a person should know beside the result.
+	Say func(string)
+	// Transport is how the cloud is reached; nil for the ordinary way, with CA.
 	Transport http.RoundTripper
 }
 
@@ -42,26 +50,29 @@ func (p Pairing) Pair(ctx context.Context) (Credential, error) {
 		return Credential{}, err
 	}
 	if err := prepareDir(p.StateDir); err != nil {
-		return Credential{}, err
+		return Credential{}, fullSentence(err)
 	}
 	lock, err := lockDir(p.StateDir)
 	if errors.Is(err, ErrBusy) {
 		return Credential{}, fmt.Errorf("%w: stop it, pair, and start it again", err)
 	}
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, fullSentence(err)
 	}
 	defer unlockDir(lock)
+	if err := p.tryKeeping(ctx); err != nil {
+		return Credential{}, fullSentence(err)
+	}
 	j, err := openJournal(ctx, p.StateDir)
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, fullSentence(err)
 	}
 	defer j.close()
 	// Before the swap, and on disk: what comes from then on, the Mac whose place this one
 	// takes may no longer report. What both report is known by its guid.
 	mark, fresh, err := j.intend(ctx, server, p.mark(ctx), time.Now())
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, fullSentence(err)
 	}
 	c, err := p.swap(ctx, server, token)
 	if _, refused := errors.AsType[pairRefused](err); refused && fresh {
@@ -71,23 +82,86 @@ func (p Pairing) Pair(ctx context.Context) (Credential, error) {
 		return Credential{}, err
 	}
 	fault.Hit(fault.RelayPairSwap)
-	c.Scope, c.Allow = cmp.Or(p.Scope, ScopeAll), p.Allow
-	if err := p.take(ctx, j, c, mark); err != nil {
-		return Credential{}, err
+	c.Scope, c.Allow, c.CA = cmp.Or(p.Scope, ScopeAll), p.Allow, p.CA
+	if p.Keychain {
+		c.Keychain = c.RelayID
 	}
-	return c, c.save(p.StateDir)
+	former, err := p.take(ctx, j, c, mark)
+	if err == nil {
+		err = c.keep(ctx, p.StateDir, p.Tools)
+	}
+	if err != nil {
+		return Credential{}, fmt.Errorf("the cloud has paired this Mac, but the credential could not be kept, so pair again with a new setup URL (`bluecloud line pair NUMBER --replace`): %w", err)
+	}
+	p.tidy(ctx, former, c)
+	return c, nil
 }
 
-// take makes the journal that of a new pairing. Whose it is, it knows itself: the
-// credential may still be that of an earlier pairing, if the last one was cut off.
-func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark *cursor) error {
+// tryKeeping finds out before the token is used whether its fruit can be kept.
+func (p Pairing) tryKeeping(ctx context.Context) error {
+	f, err := os.CreateTemp(p.StateDir, credentialFile+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, 64<<10))
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil || !p.Keychain {
+		return err
+	}
+	probe := Credential{Keychain: "probe"}.item(p.Tools)
+	if err := probe.Set(ctx, "probe"); err != nil {
+		return fmt.Errorf("the secret cannot be kept in the keychain, and the setup URL was not used: %w", err)
+	}
+	return probe.Delete(ctx)
+}
+
+// fullSentence says what to do where the disk is full; the setup URL has not been used then.
+func fullSentence(err error) error {
+	if sqlite, ok := errors.AsType[sqlite3.Error](err); full(err) || ok && sqlite.Code == sqlite3.ErrFull {
+		return fmt.Errorf("the disk is full: free some space and pair again, the setup URL was not used: %w", err)
+	}
+	return err
+}
+
+// tidy does what may fail without harm: the secret of a former pairing goes from the
+// keychain, and the state folder from the backups, because an old copy of it must not be
+// gone on with.
+func (p Pairing) tidy(ctx context.Context, former, c Credential) {
+	say := p.Say
+	if say == nil {
+		say = func(string) {}
+	}
+	if former.Keychain != "" && former.Keychain != c.Keychain {
+		if err := former.item(p.Tools).Delete(ctx); err != nil {
+			say(fmt.Sprintf("The secret of the former pairing is still in the login keychain as %s, %s: it is of no use any more.", keychainService, former.Keychain))
+		}
+	}
+	switch err := p.Tools.ExcludeFromBackup(ctx, p.StateDir); {
+	case err == nil:
+		say("The state folder is left out of this Mac's backups: an old copy of it must not be used.")
+	case errors.Is(err, mac.ErrNoTool): // no Mac
+	default:
+		say(fmt.Sprintf("The state folder could not be left out of this Mac's backups (%s): run `tmutil addexclusion '%s'`.", err, p.StateDir))
+	}
+}
+
+// take makes the journal that of a new pairing, and returns the credential of the former
+// one. Whose it is, the journal knows itself: the credential may still be that of an earlier
+// pairing, if the last one was cut off.
+func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark *cursor) (Credential, error) {
 	former, err := j.meta(ctx, metaOwner)
 	if err != nil {
-		return fmt.Errorf("read whose the journal is: %w", err)
+		return Credential{}, fmt.Errorf("read whose the journal is: %w", err)
 	}
 	old, err := LoadCredential(p.StateDir)
 	same := former == c.owner() || err == nil && old.owner() == c.owner()
-	return j.renew(ctx, c.owner(), same, mark, time.Now())
+	return old, j.renew(ctx, c.owner(), same, mark, time.Now())
 }
 
 // owner is what a journal belongs to.
@@ -121,6 +195,11 @@ func prepareDir(dir string) error {
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
+	return checkPrivate(dir)
+}
+
+// checkPrivate refuses a state folder that others can enter.
+func checkPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("look at the state folder: %w", err)
@@ -145,10 +224,16 @@ func (p Pairing) swap(ctx context.Context, server, token string) (Credential, er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	// No redirect: it could lead the token out of https.
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: p.Transport}
+	transport := p.Transport
+	if transport == nil {
+		way := Credential{CA: p.CA}.transport()
+		defer way.CloseIdleConnections()
+		transport = way
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: transport}
 	resp, err := client.Do(req)
 	if err != nil {
-		return Credential{}, fmt.Errorf("reach the cloud at %s: %w", server, unwrapURL(err))
+		return Credential{}, fmt.Errorf("reach the cloud at %s: %w", server, explain(unwrapURL(err), hostOf(server)))
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxFrame))

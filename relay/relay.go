@@ -63,7 +63,8 @@ type Config struct {
 	Drain        time.Duration // how long a stop waits for the osascript in hand: 15 s, below launchd's 20
 	RetryMin     time.Duration // first bound of the pause before a reconnect: 500 ms
 	RetryMax     time.Duration // last bound: 30 s
-	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s
+	RetryRefused time.Duration // between tries at a cloud that refuses us: 60 s, and up to 64 times as long where it does not know us
+	Rotate       time.Duration // age at which the secret is exchanged: 30 days
 	SendLimit    time.Duration // replaces osascript's deadline, 45 s for a text
 	Reprobe      time.Duration // longest pause between questions to a macOS that does not allow Messages to be scripted: 3 min
 	Look         time.Duration // between looks for a Messages that is not there: 30 s; one that is there is looked for at each twentieth time
@@ -90,6 +91,7 @@ func (c *Config) defaults() {
 	c.RetryMin = cmp.Or(c.RetryMin, 500*time.Millisecond)
 	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
 	c.RetryRefused = cmp.Or(c.RetryRefused, time.Minute)
+	c.Rotate = cmp.Or(c.Rotate, 30*24*time.Hour)
 	c.Reprobe = cmp.Or(c.Reprobe, 3*time.Minute)
 	c.Look = cmp.Or(c.Look, 30*time.Second)
 	c.Ask = cmp.Or(c.Ask, 15*time.Minute)
@@ -110,7 +112,8 @@ func (c *Config) defaults() {
 type Relay struct {
 	cfg        Config
 	log        *slog.Logger
-	credential Credential
+	credential Credential // without its secrets, which keys has
+	keys       *keyring
 	journal    *journal
 	health     *health
 	hold       hold
@@ -151,6 +154,9 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPrivate(cfg.StateDir); err != nil {
+		return nil, err
+	}
 	credential.Server = cmp.Or(cfg.Server, credential.Server)
 	lock, err := lockDir(cfg.StateDir)
 	if err != nil {
@@ -167,7 +173,7 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("make the folder of running sends: %w", err)
 	}
 	return &Relay{
-		cfg: cfg, log: cfg.Log, credential: credential, journal: j, health: newHealth(), lock: lock,
+		cfg: cfg, log: cfg.Log, credential: credential, keys: &keyring{dir: cfg.StateDir, tools: cfg.Tools}, journal: j, health: newHealth(), lock: lock,
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1),
 		began: time.Now(), asks: make(chan chan applescript.Outcome), sent: make(chan struct{}),
 	}, nil

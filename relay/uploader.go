@@ -46,7 +46,7 @@ func newUploader(r *Relay) *uploader {
 		Relay:     r,
 		files:     attachments{root: r.cfg.Attachments, chatDB: r.cfg.ChatDB},
 		converter: converter{sips: r.cfg.Sips, afconvert: r.cfg.Afconvert, dir: filepath.Join(r.cfg.StateDir, "copies"), limit: r.cfg.ConvertLimit},
-		courier:   newCourier(r.credential, r.cfg.Stall),
+		courier:   newCourier(r),
 		done:      make(chan fileID, uploadsAtOnce),
 		running:   make(map[fileID]bool),
 		missing:   make(map[fileID]time.Time),

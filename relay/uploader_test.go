@@ -140,7 +140,7 @@ func newFetching(t testing.TB, change func(*Config)) *fetching {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	r := &Relay{cfg: cfg, log: slog.New(slog.NewTextHandler(t.Output(), nil)), credential: Credential{Server: f.URL, Secret: "secret"}, journal: newJournal(t),
+	r := &Relay{cfg: cfg, log: slog.New(slog.NewTextHandler(t.Output(), nil)), credential: Credential{Server: f.URL}, keys: keysOf(t, Credential{Server: f.URL, Secret: "secret"}), journal: newJournal(t),
 		health: newHealth(), db: db, uploadBell: make(chan struct{}, 1)}
 	f.u = newUploader(r)
 	ctx, cancel := context.WithCancel(context.Background())

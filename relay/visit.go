@@ -33,7 +33,11 @@ const visitLimit = 10 * time.Second
 // without asking for a websocket: a cloud that knows the Mac then says 400, one that does
 // not 401. That way nothing happens there.
 func (d *doctor) pay(ctx context.Context) visit {
-	credential, err := d.credential()
+	credential, keys, err := d.credential()
+	if err != nil {
+		return visit{away: err}
+	}
+	secret, err := keys.bearer(ctx)
 	if err != nil {
 		return visit{away: err}
 	}
@@ -45,12 +49,13 @@ func (d *doctor) pay(ctx context.Context) visit {
 		v.err = err
 		return v
 	}
-	req.Header.Set("Authorization", "Bearer "+credential.Secret)
+	req.Header.Set("Authorization", "Bearer "+secret)
 	if at, err := http.ProxyFromEnvironment(req); err == nil && at != nil {
 		v.proxy = true
 	}
 	// A connection of its own: what is kept alive says nothing of now.
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: visitLimit}
+	transport := credential.transport()
+	transport.DisableKeepAlives = true
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	before := time.Now()
 	resp, err := client.Do(req)
@@ -69,14 +74,14 @@ func (d *doctor) pay(ctx context.Context) visit {
 	return v
 }
 
-// credential is the agent's own, or the one in the state folder.
-func (d *doctor) credential() (Credential, error) {
+// credential is the agent's own, or the one in the state folder, with its secrets.
+func (d *doctor) credential() (Credential, *keyring, error) {
 	if d.agent != nil {
-		return d.agent.credential, nil
+		return d.agent.credential, d.agent.keys, nil
 	}
 	c, err := LoadCredential(d.cfg.StateDir)
 	c.Server = cmp.Or(d.cfg.Server, c.Server)
-	return c, err
+	return c, &keyring{dir: d.cfg.StateDir, tools: d.cfg.Tools}, err
 }
 
 // unreached says why the cloud gave no answer, and what to do.
@@ -87,7 +92,7 @@ func (v visit) unreached() verdict {
 		return fails("The proxy of this Mac does not answer: check HTTPS_PROXY in the agent's environment, or the network.", "no way through the proxy").in(paneNetwork)
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return fails("The cloud at "+v.server+" shows a certificate that this Mac does not know: have its certificate issued by a public authority, or trust its authority in Keychain Access. If it is not yours to mend, somebody may be in between.", "unknown certificate")
+		return fails(sentence(explain(err, v.server)), "unknown certificate")
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		_ = e // it would name the certificate's hosts

@@ -130,6 +130,7 @@ const (
 	ProblemAccount    Problem = "account"     // Messages is signed out: rows fail for the Mac's own account
 	ProblemStuck      Problem = "stuck"       // a file that Messages neither sends nor fails holds up the queue
 	ProblemReleased   Problem = "released"    // another Mac takes this one's place
+	ProblemCredential Problem = "credential"  // the cloud does not accept the credential, or it cannot be read
 )
 
 // Drain tells the relay that this cloud process is about to end: it should expect

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bluerelay/cli"
+	"bluerelay/mac"
 	"bluerelay/relay"
 )
 
@@ -16,6 +17,7 @@ func importCommand() *cobra.Command {
 	var p places
 	var since string
 	var asJSON bool
+	var tools mac.Tools
 	cmd := &cobra.Command{
 		Use:   "import --since DATE",
 		Short: "Bring past messages to the cloud, without events",
@@ -24,7 +26,7 @@ func importCommand() *cobra.Command {
 			"already is recognised; files stay on this Mac; the scope that was chosen at pairing\n" +
 			"holds. It may run beside the daemon, and goes on where it was stopped.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			im := relay.Import{}
+			im := relay.Import{Tools: tools}
 			var err error
 			if im.Since, err = readSince(since, time.Now()); err != nil {
 				return err
@@ -55,6 +57,7 @@ func importCommand() *cobra.Command {
 		},
 	}
 	p.flags(cmd)
+	programsFlag(cmd, &tools)
 	cmd.Flags().StringVar(&since, "since", "", "`DATE` of the oldest message, 2006-01-02 or 2006-01-02T15:04:05Z")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"errors"
+	"context"
 	"fmt"
+	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,90 +12,115 @@ import (
 	"bluerelay/relay"
 )
 
+// pairFlags are what the command line says of a pairing.
+type pairFlags struct {
+	places
+	relay.Pairing
+	scope, ca      string
+	rotate, asJSON bool
+	notes          []string // sentences beside the result
+}
+
 func pairCommand() *cobra.Command {
-	var p places
-	var scope string
-	var insecure, asJSON bool
+	var f pairFlags
 	cmd := &cobra.Command{
-		Use:   "pair SETUP_URL",
-		Short: "Swap a setup URL for this Mac's own credential",
+		Use:   "pair SETUP_URL | pair --rotate",
+		Short: "Swap a setup URL for this Mac's own credential, or exchange its secret",
 		Long: "Swap the one-time setup URL that `bluecloud line add` printed for this Mac's own\n" +
-			"credential, and say which account will see what.",
-		Args: cobra.ExactArgs(1),
+			"credential, and say which account will see what. With --rotate, exchange the secret of\n" +
+			"the credential that there is for a new one; the daemon may run.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pairing := relay.Pairing{SetupURL: args[0], Insecure: insecure, Version: version}
-			var err error
-			if pairing.Scope, pairing.Allow, err = readScope(scope); err != nil {
+			if f.rotate == (len(args) == 1) {
+				return cli.Usage("give a setup URL, or --rotate to exchange the secret of the pairing that there is")
+			}
+			if f.rotate && (f.scope != "" || f.Keychain) {
+				return cli.Usage("--rotate leaves everything but the secret as it is: pair anew for another --scope or --keychain")
+			}
+			if err := f.read(); err != nil {
 				return err
 			}
-			if pairing.StateDir, err = p.stateDir(); err != nil {
-				return err
+			if f.rotate {
+				return f.exchange(cmd.Context(), cmd.OutOrStdout())
 			}
-			if pairing.ChatDB, err = p.chatDBPath(); err != nil {
-				return err
+			f.SetupURL = args[0]
+			if f.scope == "" && !f.asJSON && cli.IsTerminal(os.Stdin) && cli.IsTerminal(os.Stdout) {
+				var err error
+				if f.scope, err = askScope(cmd.Context(), os.Stdin, cmd.OutOrStdout()); err != nil {
+					return err
+				}
 			}
-			c, err := pairing.Pair(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return cli.PrintJSON(cmd.OutOrStdout(), map[string]any{
-					"relay_id": c.RelayID, "account": c.Account, "line": c.Line, "server": c.Server, "scope": c.Scope, "state": pairing.StateDir,
-				})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Paired with %s as the Mac of %s.\nThe account %q will see: %s.\nStart the relay with `bluerelay run`.\n",
-				c.Server, c.Line, c.Account, describe(c))
-			return nil
+			return f.pair(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
-	p.flags(cmd)
-	cmd.Flags().StringVar(&scope, "scope", "all", "which messages leave this Mac, received or typed by its owner: all, started (people the API has written to) or allow:FILE (one handle a line)")
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "allow a plain http server that is not this machine")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.flags(cmd)
+	programsFlag(cmd, &f.Tools)
+	cmd.Flags().StringVar(&f.scope, "scope", "", "which messages leave this Mac, received or typed by its owner: all, started (people the API has written to) or allow:FILE (one handle a line); without it a terminal asks, and it is all elsewhere")
+	cmd.Flags().BoolVar(&f.Insecure, "insecure", false, "allow a plain http server that is not this machine")
+	cmd.Flags().StringVar(&f.ca, "ca", "", "`FILE` with certificates in PEM to trust beside those that this Mac trusts: of your own authority, or of the server")
+	cmd.Flags().BoolVar(&f.Keychain, "keychain", false, "keep the secret in the login keychain, not in a file; the daemon then needs somebody logged in at the screen")
+	cmd.Flags().BoolVar(&f.rotate, "rotate", false, "exchange the secret for a new one, and trust what --ca names from now on")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
 
-// readScope understands all, started and allow:FILE.
-func readScope(s string) (relay.Scope, []string, error) {
-	switch {
-	case s == string(relay.ScopeAll), s == string(relay.ScopeStarted):
-		return relay.Scope(s), nil, nil
-	case strings.HasPrefix(s, "allow:"):
-		list, err := readHandles(strings.TrimPrefix(s, "allow:"))
-		return relay.ScopeAllow, list, err
+// read fills in what the flags name.
+func (f *pairFlags) read() (err error) {
+	f.Version, f.Say = version, func(s string) { f.notes = append(f.notes, s) }
+	if f.StateDir, err = f.stateDir(); err != nil {
+		return err
 	}
-	return "", nil, cli.Usage("--scope must be all, started or allow:FILE, not %q", s)
-}
-
-// readHandles reads one handle a line; empty lines and those with # are skipped.
-func readHandles(path string) ([]string, error) {
-	f, err := os.Open(path)
+	if f.ChatDB, err = f.chatDBPath(); err != nil || f.ca == "" {
+		return err
+	}
+	data, err := os.ReadFile(f.ca)
 	if err != nil {
-		return nil, fmt.Errorf("read the list of --scope: %w", err)
+		return fmt.Errorf("read the certificates of --ca: %w", err)
 	}
-	defer f.Close()
-	var list []string
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if h := strings.TrimSpace(lines.Text()); h != "" && !strings.HasPrefix(h, "#") {
-			list = append(list, strings.ToLower(h))
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the list of --scope: %w", err)
-	}
-	if len(list) == 0 {
-		return nil, errors.New("the list of --scope is empty: no message would ever leave this Mac")
-	}
-	return list, nil
+	f.CA, err = relay.ReadAuthorities(data)
+	return err
 }
 
-func describe(c relay.Credential) string {
-	switch c.Scope {
-	case relay.ScopeStarted:
-		return "new messages from and to people that were written to through the API, and what becomes of its own messages"
-	case relay.ScopeAllow:
-		return fmt.Sprintf("new messages from and to %d listed handles, and what becomes of its own messages", len(c.Allow))
+func (f *pairFlags) pair(ctx context.Context, out io.Writer) error {
+	scope := f.scope
+	if scope == "" {
+		scope = string(relay.ScopeAll)
 	}
-	return "every new message that this Mac receives or that you write on any of your devices from now on, and what becomes of its own messages"
+	var err error
+	if f.Scope, f.Allow, err = readScope(scope); err != nil {
+		return err
+	}
+	c, err := f.Pair(ctx)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return cli.PrintJSON(out, map[string]any{
+			"relay_id": c.RelayID, "account": c.Account, "line": c.Line, "server": c.Server, "scope": c.Scope, "state": f.StateDir, "keychain": c.Keychain != "", "notes": append([]string{}, f.notes...),
+		})
+	}
+	fmt.Fprintf(out, "Paired with %s as the Mac of %s.\nThe account %q will see: %s.\n", c.Server, c.Line, c.Account, describe(c))
+	if f.scope == "" {
+		fmt.Fprintln(out, "That is --scope all; --scope started or allow:FILE lets less leave this Mac.")
+	}
+	if c.Keychain != "" {
+		fmt.Fprintln(out, "The secret is in the login keychain, as the item bluerelay.")
+	}
+	for _, s := range f.notes {
+		fmt.Fprintln(out, s)
+	}
+	_, err = fmt.Fprintln(out, "Start the relay with `bluerelay run`, or have launchd do that with `bluerelay install`.")
+	return err
+}
+
+func (f *pairFlags) exchange(ctx context.Context, out io.Writer) error {
+	c, err := relay.Rotate(ctx, f.StateDir, f.Tools, f.CA)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return cli.PrintJSON(out, map[string]any{"relay_id": c.RelayID, "server": c.Server, "rotated": true})
+	}
+	_, err = fmt.Fprintf(out, "The secret of %s at %s is exchanged; the former one opens nothing any more.\n", c.RelayID, c.Server)
+	return err
 }
