@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"bluerelay/launchd/launchdtest"
 	"bluerelay/simulator"
 )
 
@@ -25,6 +26,7 @@ import (
 var bluecloud, bluerelay string
 
 func TestMain(m *testing.M) {
+	launchdtest.Main()
 	os.Exit(build(m))
 }
 

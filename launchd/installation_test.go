@@ -216,6 +216,9 @@ func TestInstallRefuses(t *testing.T) {
 	if _, _, err := i.Install(t.Context(), h.program); !errors.Is(err, launchd.ErrNoSession) {
 		t.Errorf("over the network only: %v", err)
 	}
+	if report, err := i.Report(t.Context()); err != nil || report.Loaded || !strings.Contains(report.NoSession, "Log in at the Mac's screen") {
+		t.Errorf("%+v %v", report, err)
+	}
 	i.Job.UID = 0
 	if _, _, err := i.Install(t.Context(), h.program); !errors.Is(err, launchd.ErrRoot) {
 		t.Errorf("with sudo: %v", err)

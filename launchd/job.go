@@ -37,6 +37,9 @@ func (j Job) run(ctx context.Context, verb string, args ...string) (mac.Result, 
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return r, &Refusal{Verb: verb, Code: -1, Kind: ErrInProgress, Next: nextInProgress}
 	}
+	if errors.Is(err, mac.ErrNoTool) {
+		return r, fmt.Errorf("only a Mac has launchd; elsewhere `bluerelay run` is the daemon in the foreground: %w", err)
+	}
 	r.Code = codeOf(r)
 	return r, err
 }
@@ -125,6 +128,9 @@ func (j Job) Bootout(ctx context.Context) error {
 	end := time.Now().Add(cmp.Or(j.Gone, 75*time.Second))
 	for {
 		s, err := j.Status(ctx)
+		if errors.Is(err, ErrNoSession) {
+			return nil
+		}
 		if err != nil || !s.Loaded {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"bluerelay/launchd"
 	"bluerelay/launchd/launchdtest"
+	"bluerelay/mac"
 )
 
 // quick is a job whose waits are short.
@@ -125,6 +126,13 @@ func TestBootoutOfNothing(t *testing.T) {
 		t.Errorf("a job that stays: %v", err)
 	}
 	m.Change(t, func(s *launchdtest.State) { s.Jobs = nil })
+}
+
+func TestNoMac(t *testing.T) {
+	job := launchd.Job{Tools: mac.Tools{Dir: t.TempDir()}, Label: launchd.BundleID, UID: 501}
+	if _, err := job.Status(t.Context()); !errors.Is(err, mac.ErrNoTool) || !strings.Contains(err.Error(), "bluerelay run") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestCheckSession(t *testing.T) {

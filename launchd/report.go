@@ -25,6 +25,8 @@ type Report struct {
 	Identity    string `json:"identity,omitempty"`    // who signed it
 	Requirement string `json:"requirement,omitempty"` // by which macOS knows it
 
+	NoSession string `json:"no_session,omitempty"` // why launchd can have no agent now, and what to do
+
 	// GrantsLost says why macOS does not hold the program for the one that was given
 	// permissions, and what to do; empty where it does.
 	GrantsLost string  `json:"grants_lost,omitempty"`
@@ -37,7 +39,9 @@ type Report struct {
 func (i Installation) Report(ctx context.Context) (Report, error) {
 	r := Report{Program: i.Agent.Program, StateDir: i.Agent.StateDir, LogDir: i.Agent.LogDir}
 	status, err := i.Job.Status(ctx)
-	if err != nil {
+	if errors.Is(err, ErrNoSession) {
+		r.NoSession = err.Error()
+	} else if err != nil {
 		return r, err
 	}
 	r.Loaded, r.Running, r.State, r.PID, r.Runs, r.LastExit = status.Loaded, status.Running(), status.State, status.PID, status.Runs, status.LastExit

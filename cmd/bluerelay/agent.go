@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -168,19 +169,17 @@ func (s agentStatus) print(w io.Writer) error {
 	if s.ChatDB != nil {
 		fmt.Fprintf(t, "chat.db\t%s since %s\n", s.ChatDB.State, s.ChatDB.Since.Local().Format("2 January 2006, 15:04"))
 	}
-	for _, sentence := range s.lost() {
+	for _, sentence := range s.attention() {
 		fmt.Fprintf(t, "attention\t%s\n", sentence)
 	}
 	return t.Flush()
 }
 
-// lost says why macOS may have forgotten permissions. A change of identity counts until the
-// daemon could read chat.db after it.
-func (s agentStatus) lost() []string {
-	var sentences []string
-	if s.GrantsLost != "" {
-		sentences = append(sentences, s.GrantsLost)
-	}
+// attention is what a person should know: that nobody is logged in, and why macOS may have
+// forgotten permissions. A change of identity counts until the daemon could read chat.db
+// after it.
+func (s agentStatus) attention() []string {
+	sentences := slices.DeleteFunc([]string{s.NoSession, s.GrantsLost}, func(s string) bool { return s == "" })
 	readable := s.ChatDB != nil && s.ChatDB.State == relay.AccessReadable
 	if s.Changed != nil && !(readable && s.ChatDB.Since.After(s.Changed.At)) {
 		sentences = append(sentences, s.Changed.Advice())

@@ -28,18 +28,23 @@ func installCommand() *cobra.Command {
 	var logs, identity string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "install [-- FLAG_OF_RUN…]",
+		Use:   "install [flags] [-- FLAG_OF_RUN…]",
 		Short: "Install this program as the daemon of this user, or bring the installed one to this version",
 		Long: "Copy this program into ~/Applications/bluerelay.app, sign it, and have launchd start it\n" +
 			"now and at each login. Run again, it brings the installed daemon to this version and\n" +
-			"leaves settings and permissions as they are. What follows -- is given to `bluerelay run`.",
-		Args: cobra.ArbitraryArgs,
+			"leaves settings and permissions as they are. What follows -- is given to `bluerelay run`,\n" +
+			"in place of what an earlier install gave it.",
+		DisableFlagsInUseLine: true,
+		Args:                  argumentsOfRun,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i, err := installed(tools)
 			if err != nil && !errors.Is(err, launchd.ErrNotInstalled) {
 				return err
 			}
 			more := furtherArguments(i.Agent)
+			if cmd.ArgsLenAtDash() >= 0 {
+				more = args
+			}
 			if p.state != "" {
 				if i.Agent.StateDir, err = p.stateDir(); err != nil {
 					return err
@@ -49,16 +54,6 @@ func installCommand() *cobra.Command {
 				if i.Agent.LogDir, err = filepath.Abs(logs); err != nil {
 					return err
 				}
-			}
-			if len(args) > 0 || p.chatDB != "" {
-				more = args
-			}
-			if p.chatDB != "" {
-				chatDB, err := p.chatDBPath()
-				if err != nil {
-					return err
-				}
-				more = append([]string{"--chat-db", chatDB}, args...)
 			}
 			i.Agent.Arguments = append(ownArguments(i.Agent), more...)
 			if i, err = installation(tools, i.Agent); err != nil {
@@ -76,12 +71,27 @@ func installCommand() *cobra.Command {
 			return install(cmd, i, asJSON)
 		},
 	}
-	p.flags(cmd)
+	p.stateFlag(cmd)
 	programsFlag(cmd, &tools)
 	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of the logs (default: ~/Library/Logs/bluerelay)")
-	cmd.Flags().StringVar(&identity, "identity", "", "`NAME` of a certificate to sign with, such as a Developer ID (default: the one of the last install, else one of this Mac's own)")
+	cmd.Flags().StringVar(&identity, "identity", "", "`NAME` of a certificate to sign with, such as a Developer ID; empty is one of this Mac's own (default: that of the last install)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// argumentsOfRun refuses what the daemon would not understand at its start.
+func argumentsOfRun(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+		return cli.Usage("%q is no flag; what is for `bluerelay run` follows after --", args[0])
+	}
+	run := runCommand()
+	if err := run.ParseFlags(args); err != nil {
+		return cli.Usage("`bluerelay run` would not understand it: %w", err)
+	}
+	if rest := run.Flags().Args(); len(rest) > 0 {
+		return cli.Usage("`bluerelay run` takes no %q", rest[0])
+	}
+	return nil
 }
 
 // ownArguments are those that every installed daemon has.

@@ -24,8 +24,12 @@ const label = "com.bluerelay.agent"
 type places struct{ state, chatDB string }
 
 func (p *places) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.state, "state", "", "folder of journal and credential (default: the platform's data folder)")
+	p.stateFlag(cmd)
 	p.chatDBFlag(cmd)
+}
+
+func (p *places) stateFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.state, "state", "", "folder of journal and credential (default: the platform's data folder)")
 }
 
 func (p *places) chatDBFlag(cmd *cobra.Command) {
