@@ -28,6 +28,7 @@ var house = map[string][]string{
 	"cli":                   {},
 	"relay":                 {"wire", "chatdb", "applescript", "mac", "fault"},
 	"cloud/store":           {"wire"},
+	"cloud/cloudtest":       {}, // for tests only
 	"cloud/store/storetest": {},
 	"cloud":                 {"cloud/store", "wire", "fault"},
 	"cloud/textingblue":     {"cloud", "cloud/store", "wire"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,14 +20,13 @@ import (
 	"time"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/cloudtest"
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/store/storetest"
 	"bluerelay/cloud/textingblue"
 )
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m, store.Open)) }
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // patience is how long a test waits for what must come; nothing waits that long
 // while all is well.
@@ -273,40 +271,19 @@ func keys(t testing.TB, object []byte) []string {
 	return list
 }
 
-// changing is what differs from run to run, each in its exact form: another form
-// stays, and the golden file tells.
-var changing = []struct {
-	form *regexp.Regexp
-	as   string
-}{
-	{regexp.MustCompile(`\b(msg|evt|wh|num|rel|grp|usr|inv)_[a-z2-7]{12}\b`), "${1}_xxxxxxxxxxxx"},
-	{regexp.MustCompile(`\b(dev|join)_[a-z2-7]{32}\b`), "${1}_xxxxxxxxxxxx"},
-	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/]{32}"`), `whsec_xxxxxxxxxxxx"`},
-	{regexp.MustCompile(`"20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"`), `"2026-02-07T12:00:00Z"`},
-	{regexp.MustCompile(`"http://127\.0\.0\.1:\d+`), `"http://127.0.0.1:80`},
+// changing is what differs from run to run.
+var changing = cloudtest.Changing{
+	{Form: regexp.MustCompile(`\b(msg|evt|wh|num|rel|grp|usr|inv)_[a-z2-7]{12}\b`), As: "${1}_xxxxxxxxxxxx"},
+	{Form: regexp.MustCompile(`\b(dev|join)_[a-z2-7]{32}\b`), As: "${1}_xxxxxxxxxxxx"},
+	{Form: regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/]{32}"`), As: `whsec_xxxxxxxxxxxx"`},
+	{Form: regexp.MustCompile(`"20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"`), As: `"2026-02-07T12:00:00Z"`},
+	{Form: regexp.MustCompile(`"http://127\.0\.0\.1:\d+`), As: `"http://127.0.0.1:80`},
 }
 
-// golden compares a body with the file of that name, byte for byte but for what
-// changes.
+// golden compares a body with the file of that name.
 func golden(t testing.TB, name string, body []byte) {
 	t.Helper()
-	got := string(body) + "\n"
-	for _, c := range changing {
-		got = c.form.ReplaceAllString(got, c.as)
-	}
-	path := filepath.Join("testdata", name+".json")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s\ngot  %swant %s", name, got, want)
-	}
+	changing.Golden(t, name+".json", string(body)+"\n")
 }
 
 // contents is all that the database holds of what clients can change, as text.
