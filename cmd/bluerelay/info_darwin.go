@@ -39,8 +39,8 @@ package main
 	"</dict>\n" \
 	"</plist>\n"
 
-// Without C's closing zero, which is no part of an XML document.
-__attribute__((used, section("__TEXT,__info_plist")))
+// Without the closing zero of C and those that fill up to an alignment: they are no XML.
+__attribute__((used, aligned(1), section("__TEXT,__info_plist")))
 static const char infoPlist[sizeof(INFO_PLIST) - 1] = INFO_PLIST;
 */
 import "C"

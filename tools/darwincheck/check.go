@@ -5,8 +5,9 @@ import (
 	"debug/macho"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"strings"
+	"slices"
 )
 
 // Load commands of <mach-o/loader.h> that debug/macho leaves undecoded.
@@ -25,43 +26,110 @@ const oldestMacOS = 12
 // contains.
 const sqliteSymbol = "_sqlite3_open_v2"
 
-// check reads the program called name, which must have been built for arch, and
-// returns one line about it, or all its faults joined.
-func check(name, arch string) (summary string, err error) {
-	cpu, ok := map[string]macho.Cpu{"arm64": macho.CpuArm64, "amd64": macho.CpuAmd64}[arch]
-	if !ok {
-		return "", fmt.Errorf("unknown architecture %q, want arm64 or amd64", arch)
-	}
-	file, err := macho.Open(name)
+// processors are the architectures that programs are built for.
+var processors = map[string]macho.Cpu{"arm64": macho.CpuArm64, "amd64": macho.CpuAmd64}
+
+// libraries are those that our programs may link to: what the Go runtime asks for. Anything
+// more has come in by a new dependency, and not every Mac has to have it.
+var libraries = []string{
+	"/usr/lib/libSystem.B.dylib",
+	"/usr/lib/libresolv.9.dylib",
+	"/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
+	"/System/Library/Frameworks/Security.framework/Versions/A/Security",
+}
+
+// want is what a program must be.
+type want struct {
+	arch       string // arm64, amd64, or universal: both in one file
+	identifier string // of its Info.plist; empty for a program without one
+	version    string // of its Info.plist: 1.2.3; empty for any
+	most       int64  // bytes of a universal file; 0 for any
+}
+
+// check reads the program called name and returns one line about it, or all its faults joined.
+func check(name string, want want) (summary string, err error) {
+	file, err := os.Open(name)
 	if err != nil {
-		return "", fmt.Errorf("not a Mach-O program: %w", err)
+		return "", err
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if want.arch == "universal" {
+		err = checkUniversal(file, info.Size(), want)
+	} else {
+		err = checkProgram(file, want)
+	}
+	if err != nil {
+		return "", err
+	}
+	summary = fmt.Sprintf("%s, macOS %d.0 and newer, cgo, SQLite linked, %.1f MB", want.arch, oldestMacOS, float64(info.Size())/1e6)
+	if want.identifier != "" {
+		summary += ", Info.plist of " + want.identifier
+	}
+	return summary, nil
+}
 
-	oldest, versionErr := checkVersion(file)
-	err = errors.Join(
-		checkSettings(name, arch),
+// checkUniversal wants one program for each processor, and each of them right.
+func checkUniversal(file io.ReaderAt, size int64, want want) error {
+	fat, err := macho.NewFatFile(file)
+	if err != nil {
+		return fmt.Errorf("not a universal program: %w", err)
+	}
+	defer fat.Close()
+	parts := map[macho.Cpu]io.ReaderAt{}
+	for _, arch := range fat.Arches {
+		parts[arch.Cpu] = io.NewSectionReader(file, int64(arch.Offset), int64(arch.Size))
+	}
+	var faults []error
+	if len(fat.Arches) != len(processors) {
+		faults = append(faults, fmt.Errorf("holds %d programs, want %d", len(fat.Arches), len(processors)))
+	}
+	if want.most > 0 && size > want.most {
+		faults = append(faults, fmt.Errorf("is %.1f MB large, want at most %.1f", float64(size)/1e6, float64(want.most)/1e6))
+	}
+	for arch, cpu := range processors {
+		part, ok := parts[cpu]
+		if !ok {
+			faults = append(faults, fmt.Errorf("holds no program for %s", arch))
+			continue
+		}
+		want.arch = arch
+		if err := checkProgram(part, want); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", arch, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// checkProgram checks a program for one processor.
+func checkProgram(program io.ReaderAt, want want) error {
+	cpu, ok := processors[want.arch]
+	if !ok {
+		return fmt.Errorf("unknown architecture %q, want arm64, amd64 or universal", want.arch)
+	}
+	file, err := macho.NewFile(program)
+	if err != nil {
+		return fmt.Errorf("not a Mach-O program: %w", err)
+	}
+	defer file.Close()
+	return errors.Join(
+		checkSettings(program, want.arch),
 		checkKind(file, cpu),
-		versionErr,
+		checkVersion(file),
 		checkLibraries(file),
 		checkSQLite(file),
 		checkSignature(file),
+		checkInfo(file, want),
 	)
-	if err != nil {
-		return "", err
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("Mach-O %s, macOS %s and newer, cgo, SQLite linked, %.1f MB",
-		arch, oldest, float64(info.Size())/1e6), nil
 }
 
 // checkSettings reads the settings that the go command recorded, the ones that
 // go version -m prints.
-func checkSettings(name, arch string) error {
-	info, err := buildinfo.ReadFile(name)
+func checkSettings(program io.ReaderAt, arch string) error {
+	info, err := buildinfo.Read(program)
 	if err != nil {
 		return fmt.Errorf("read build settings: %w", err)
 	}
@@ -93,34 +161,32 @@ func checkKind(file *macho.File, cpu macho.Cpu) error {
 	return nil
 }
 
-// checkVersion returns the oldest macOS that will start the program.
-func checkVersion(file *macho.File) (string, error) {
+// checkVersion wants the oldest macOS that will start the program to be ours.
+func checkVersion(file *macho.File) error {
 	command, ok := loadCommand(file, loadBuildVersion)
 	if !ok || len(command) < 16 {
-		return "", errors.New("no minimum macOS version is recorded")
+		return errors.New("no minimum macOS version is recorded")
 	}
 	platform := file.ByteOrder.Uint32(command[8:])
-	oldest := file.ByteOrder.Uint32(command[12:])
-	version := fmt.Sprintf("%d.%d", oldest>>16, oldest>>8&0xff)
 	if platform != platformMacOS {
-		return "", fmt.Errorf("platform is number %d, want macOS (%d)", platform, platformMacOS)
+		return fmt.Errorf("platform is number %d, want macOS (%d)", platform, platformMacOS)
 	}
-	if oldest != oldestMacOS<<16 {
-		return "", fmt.Errorf("needs macOS %s or newer, want %d.0", version, oldestMacOS)
+	if oldest := file.ByteOrder.Uint32(command[12:]); oldest != oldestMacOS<<16 {
+		return fmt.Errorf("needs macOS %d.%d or newer, want %d.0", oldest>>16, oldest>>8&0xff, oldestMacOS)
 	}
-	return version, nil
+	return nil
 }
 
-// checkLibraries refuses a library that a Mac does not have by itself: the
-// program must run when it is copied there alone.
+// checkLibraries refuses a library that is not expected: the program must run when it is
+// copied to a Mac alone.
 func checkLibraries(file *macho.File) error {
-	libraries, err := file.ImportedLibraries()
+	linked, err := file.ImportedLibraries()
 	if err != nil {
 		return fmt.Errorf("read libraries: %w", err)
 	}
-	for _, name := range libraries {
-		if !strings.HasPrefix(name, "/usr/lib/") && !strings.HasPrefix(name, "/System/Library/") {
-			return fmt.Errorf("links to %s, which is no part of macOS", name)
+	for _, name := range linked {
+		if !slices.Contains(libraries, name) {
+			return fmt.Errorf("links to %s, which is not expected", name)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,20 +13,37 @@ import (
 // for and expects it to be named.
 func TestCheckRefusesABuildWithoutCgo(t *testing.T) {
 	program := crossBuild(t, "darwin", "arm64")
-	_, err := check(program, "arm64")
-	wantFaults(t, err, `CGO_ENABLED="0"`, "SQLite is not in it", `-trimpath=""`)
+	_, err := check(program, want{arch: "arm64", identifier: "com.bluerelay.agent"})
+	wantFaults(t, err, `CGO_ENABLED="0"`, "SQLite is not in it", `-trimpath=""`, "no Info.plist")
 
-	_, err = check(program, "amd64")
+	_, err = check(program, want{arch: "amd64"})
 	wantFaults(t, err, `GOARCH="arm64"`, "processor is")
 }
 
 func TestCheckRefusesOtherSystems(t *testing.T) {
-	_, err := check(crossBuild(t, "linux", "arm64"), "arm64")
+	_, err := check(crossBuild(t, "linux", "arm64"), want{arch: "arm64"})
 	wantFaults(t, err, "not a Mach-O program")
 }
 
+func TestCheckRefusesOneProgramAsUniversal(t *testing.T) {
+	_, err := check(crossBuild(t, "darwin", "arm64"), want{arch: "universal"})
+	wantFaults(t, err, "not a universal program")
+}
+
+func TestReadInfo(t *testing.T) {
+	got, err := readInfo([]byte(`<?xml version="1.0"?><plist><dict>
+	<key>A</key><string>a &amp; b</string> <key>B</key><true/> <key>C</key> <string></string></dict></plist>`))
+	want := map[string]string{"A": "a & b", "B": "true", "C": ""}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if _, err := readInfo([]byte("<plist><dict>")); err == nil {
+		t.Error("half a property list is read")
+	}
+}
+
 func TestCheckRefusesUnknownArchitecture(t *testing.T) {
-	_, err := check("any", "m68k")
+	_, err := check(crossBuild(t, "darwin", "arm64"), want{arch: "m68k"})
 	wantFaults(t, err, "m68k")
 }
 
