@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench openapi darwin fmt
+.PHONY: help build test torture bench openapi darwin release fmt
 
 GO_BUILD := go build -trimpath -buildvcs=false -ldflags=-buildid=
 
@@ -23,6 +23,9 @@ openapi: ## write each dialect's openapi.json anew from its openapi.yaml
 
 darwin: ## build both programs for macOS into dist; DARWIN_ARCHS="arm64 amd64" for both kinds of Mac
 	@scripts/darwin-build.sh dist
+
+release: ## build VERSION=v1.2.3 twice for all systems, compare, and pack it into dist/release
+	@scripts/release.sh $(VERSION)
 
 fmt: ## format the code and bring it to the present Go
 	gofmt -w .
