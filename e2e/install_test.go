@@ -215,6 +215,17 @@ func TestInstallStory(t *testing.T) {
 		t.Errorf("the settings are lost: %s %v", agent, err)
 	}
 
+	// Even over a property list that somebody has broken.
+	plist := filepath.Join(u.base, "Library/LaunchAgents/com.bluerelay.agent.plist")
+	if err := os.WriteFile(plist, []byte("<plist>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := u.run("start"); code != 1 || !strings.Contains(errs, "bluerelay install") {
+		t.Errorf("start of a damaged one: %d %s", code, errs)
+	}
+	u.must("install", "--", "--chat-db", mac.ChatDB())
+	after = u.status()
+
 	u.must("restart")
 	if s := u.status(); !s.Running || s.PID == after.PID {
 		t.Errorf("restart: %+v", s)

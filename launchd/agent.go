@@ -1,5 +1,7 @@
 // Package launchd holds what ties bluerelay to launchd on a Mac: the description of its
-// LaunchAgent and the run loop of a process that launchd starts and stops.
+// LaunchAgent, the signed application in which the program lies, what launchctl is told and
+// says, the daemon's logs, and the run loop of a process that launchd starts and stops. An
+// Installation puts these together.
 //
 // It writes the property list itself: the keys that keep the relay healthy (a throttle, the
 // Aqua session, a KeepAlive that lets exit status 0 rest) are not within reach of

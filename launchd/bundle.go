@@ -15,10 +15,10 @@ import (
 // the person's permissions to its identifier and its signature: both stay the same from one
 // version to the next, so that an update asks for nothing.
 //
-// Beside the bundle, in the hidden folder .bluerelay, is place for one other version: the next
-// one while it is made, then the former one. They change places in a single step, so that
-// there is a whole bundle at Path at any instant, and a program that runs is never written
-// into: the kernel would kill it for its signature.
+// Beside the bundle, in the hidden folder .bluerelay, the next version is made, and the former
+// one is kept for a while. Versions change places in a single step, so that there is a whole
+// bundle at Path at any instant, and a program that runs is never written into: the kernel
+// would kill it for its signature.
 type Bundle struct {
 	Path    string // absolute, ending in .app: ~/Applications/bluerelay.app
 	Version string // of the program that is put in
@@ -61,8 +61,9 @@ func (b Bundle) Replace(ctx context.Context, binary string) error {
 	return b.swap()
 }
 
-// Rollback puts the version that Replace took away back to Path and removes the other. The
-// error is ErrNoFormer where there is none.
+// Rollback puts the version that Replace took away back to Path and removes the other. It is
+// for who knows that Replace has done its work: the new version itself, or the caller of
+// Replace. The error is ErrNoFormer where there is no former version.
 func (b Bundle) Rollback() error {
 	unlock, err := b.lock()
 	if err != nil {
@@ -73,13 +74,13 @@ func (b Bundle) Rollback() error {
 }
 
 func (b Bundle) rollback() error {
-	if _, err := os.Stat(b.spare()); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(b.former()); errors.Is(err, fs.ErrNotExist) {
 		return ErrNoFormer
 	}
-	if err := b.swap(); err != nil {
+	if err := b.exchange(); err != nil {
 		return err
 	}
-	return b.dropSpare()
+	return drop(b.former())
 }
 
 // Keep ends an update that went well: the former version is removed.
@@ -89,15 +90,16 @@ func (b Bundle) Keep() error {
 		return err
 	}
 	defer unlock()
-	return b.dropSpare()
+	return drop(b.former())
 }
 
 func (b Bundle) workshop() string { return filepath.Join(filepath.Dir(b.Path), ".bluerelay") }
-func (b Bundle) spare() string    { return filepath.Join(b.workshop(), filepath.Base(b.Path)) }
+func (b Bundle) next() string     { return filepath.Join(b.workshop(), "next.app") }
+func (b Bundle) former() string   { return filepath.Join(b.workshop(), "former.app") }
 
-func (b Bundle) dropSpare() error {
-	if err := os.RemoveAll(b.spare()); err != nil {
-		return fmt.Errorf("remove the other version: %w", err)
+func drop(version string) error {
+	if err := os.RemoveAll(version); err != nil {
+		return fmt.Errorf("remove another version of the application: %w", err)
 	}
 	return nil
 }
@@ -141,15 +143,15 @@ func ownFolder(dir string) error {
 
 // stage makes the next version beside the present one, signed, checked and on disk.
 func (b Bundle) stage(ctx context.Context, binary string) error {
-	err := b.dropSpare()
+	err := drop(b.next())
 	if err == nil {
 		err = b.assemble(binary)
 	}
 	if err == nil {
-		err = b.Signer.Sign(ctx, b.spare())
+		err = b.Signer.Sign(ctx, b.next())
 	}
 	if err == nil {
-		err = syncTree(b.spare())
+		err = syncTree(b.next())
 	}
 	if err == nil {
 		return nil
@@ -157,11 +159,11 @@ func (b Bundle) stage(ctx context.Context, binary string) error {
 	if errors.Is(err, syscall.ENOSPC) {
 		err = fmt.Errorf("the disk is full, free some space and try again (what is installed was not changed): %w", err)
 	}
-	return errors.Join(fmt.Errorf("make the application: %w", err), b.dropSpare())
+	return errors.Join(fmt.Errorf("make the application: %w", err), drop(b.next()))
 }
 
 func (b Bundle) assemble(binary string) error {
-	contents := filepath.Join(b.spare(), "Contents")
+	contents := filepath.Join(b.next(), "Contents")
 	if err := os.MkdirAll(filepath.Join(contents, "MacOS"), 0o755); err != nil {
 		return err
 	}
@@ -190,14 +192,27 @@ func copyProgram(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// swap puts the other version to Path, and what was there beside it.
+// swap puts the next version to Path. What was there becomes the former one, in the same step:
+// until then the next version lies in its place.
 func (b Bundle) swap() error {
+	err := drop(b.former())
+	if err == nil {
+		err = os.Rename(b.next(), b.former())
+	}
+	if err == nil {
+		err = b.exchange()
+	}
+	return err
+}
+
+// exchange has the former version and the one at Path change places.
+func (b Bundle) exchange() error {
 	_, err := os.Lstat(b.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = os.Rename(b.spare(), b.Path)
+		err = os.Rename(b.former(), b.Path)
 	case err == nil:
-		err = exchange(b.spare(), b.Path)
+		err = exchange(b.former(), b.Path)
 	}
 	if errors.Is(err, syscall.ENOTSUP) {
 		return fmt.Errorf("the volume of %s cannot exchange two folders in one step: it must be APFS", b.Path)

@@ -98,6 +98,13 @@ func TestReplace(t *testing.T) {
 	}
 	h.wantVersion(t, "1")
 
+	// What a crash has left of a version that was being made is nothing to go back to.
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(b.Path), ".bluerelay", "next.app", "Contents"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Rollback(); !errors.Is(err, launchd.ErrNoFormer) {
+		t.Errorf("went back to half a version: %v", err)
+	}
 	if err := b.Replace(t.Context(), h.program); err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +198,7 @@ func TestCertificateAfterACrashAndDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.download(t, "2")
-		if err := b.Replace(t.Context(), h.program); !errors.Is(err, launchd.ErrCertificate) || !strings.Contains(err.Error(), "backup") {
+		if err := b.Replace(t.Context(), h.program); !errors.Is(err, launchd.ErrCertificate) || !strings.Contains(err.Error(), "given again") {
 			t.Errorf("%s: %v", name, err)
 		}
 		h.wantVersion(t, "1")

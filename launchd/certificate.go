@@ -85,7 +85,7 @@ func (s Signer) own(ctx context.Context) (certificate, error) {
 // damaged does not make another certificate by itself: the permissions would be lost
 // without anybody having said so.
 func (s Signer) damaged() error {
-	return fmt.Errorf("%w: %s is damaged. Put it back from a backup, or remove it and install again; then the permissions have to be given again", ErrCertificate, s.Dir)
+	return fmt.Errorf("%w: %s is damaged. Put it back if you have a copy, or remove it and install again; then the permissions have to be given again", ErrCertificate, s.Dir)
 }
 
 // makeOwn makes key, certificate and keychain.

@@ -19,6 +19,15 @@ type Installation struct {
 	Agent  Agent  // its program is the bundle's
 	Path   string // of the property list, ~/Library/LaunchAgents/LABEL.plist
 	Bundle Bundle
+
+	// Say hears what is being done, for a person who waits; nil says nothing.
+	Say func(string)
+}
+
+func (i Installation) say(what string) {
+	if i.Say != nil {
+		i.Say(what)
+	}
 }
 
 // Install puts the program at binary into the bundle, has launchd start it and waits until
@@ -35,19 +44,20 @@ func (i Installation) Install(ctx context.Context, binary string) (Status, Recor
 		return Status{}, before, err
 	}
 	defer unlock()
+	i.say("Making and signing the application …")
 	if err := i.Bundle.stage(ctx, binary); err != nil {
 		return Status{}, before, err
 	}
-	requirement, err := i.Bundle.Signer.Requirement(ctx, i.Bundle.spare())
+	requirement, err := i.Bundle.Signer.Requirement(ctx, i.Bundle.next())
 	if err != nil {
-		return Status{}, before, errors.Join(err, i.Bundle.dropSpare())
+		return Status{}, before, errors.Join(err, drop(i.Bundle.next()))
 	}
 	status, err := i.exchange(ctx)
 	if err != nil {
 		return status, before, err
 	}
 	record := before.next(i.Bundle.Signer.Name, requirement, time.Now())
-	return status, record, errors.Join(record.write(i.Agent.StateDir), i.Bundle.dropSpare())
+	return status, record, errors.Join(record.write(i.Agent.StateDir), drop(i.Bundle.former()))
 }
 
 // prepare looks whether an install can work here, and makes the folders it needs.
@@ -101,8 +111,11 @@ func (i Installation) exchange(ctx context.Context) (Status, error) {
 	}
 	_, err = os.Lstat(i.Bundle.Path)
 	had := err == nil && former != nil
+	if had {
+		i.say("Stopping the version that is installed, which finishes what it has in hand …")
+	}
 	if err := i.Job.Bootout(ctx); err != nil {
-		return Status{}, errors.Join(err, i.Bundle.dropSpare())
+		return Status{}, errors.Join(err, drop(i.Bundle.next()))
 	}
 	err = i.Bundle.swap()
 	swapped := err == nil
@@ -121,6 +134,7 @@ func (i Installation) exchange(ctx context.Context) (Status, error) {
 
 // up has launchd load the agent, and waits until its program is up.
 func (i Installation) up(ctx context.Context) (Status, error) {
+	i.say("Starting bluerelay …")
 	if err := i.Job.Bootstrap(ctx, i.Path); err != nil {
 		return Status{}, err
 	}
@@ -130,6 +144,7 @@ func (i Installation) up(ctx context.Context) (Status, error) {
 // back puts the former version to its place and starts it again. The result says why the
 // new one is not there, and whether the former is.
 func (i Installation) back(ctx context.Context, why error, swapped bool, agent []byte) error {
+	i.say("Taking the new version back …")
 	err := i.Job.Bootout(ctx)
 	if swapped {
 		err = errors.Join(err, i.Bundle.rollback())

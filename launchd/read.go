@@ -10,11 +10,15 @@ import (
 	"howett.net/plist"
 )
 
-// ErrNotInstalled says that the user has no agent of that label.
-var ErrNotInstalled = errors.New("bluerelay is not installed for this user: run `bluerelay install`")
+var (
+	// ErrNotInstalled says that the user has no agent of that label.
+	ErrNotInstalled = errors.New("bluerelay is not installed for this user: run `bluerelay install`")
+	// ErrDamaged says that the agent's property list is not one that Write has written.
+	ErrDamaged = errors.New("the launch agent's property list is damaged: run `bluerelay install` again")
+)
 
 // ReadAgent reads what Write has written. The error is ErrNotInstalled where there is no
-// such file; a file that an Agent cannot describe is refused.
+// such file, and ErrDamaged for one that no Agent describes.
 func ReadAgent(path string) (Agent, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -25,7 +29,7 @@ func ReadAgent(path string) (Agent, error) {
 	}
 	a, err := parseAgent(data)
 	if err != nil {
-		return Agent{}, fmt.Errorf("%s is damaged, run `bluerelay install` again: %w", path, err)
+		return Agent{}, fmt.Errorf("%w (%s: %w)", ErrDamaged, path, err)
 	}
 	return a, nil
 }

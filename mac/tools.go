@@ -29,7 +29,6 @@ var places = map[string]string{
 	"ioreg":      "/usr/sbin/ioreg",
 	"launchctl":  "/bin/launchctl",
 	"open":       "/usr/bin/open",
-	"openssl":    "/usr/bin/openssl",
 	"osascript":  "/usr/bin/osascript",
 	"pgrep":      "/usr/bin/pgrep",
 	"pmset":      "/usr/bin/pmset",

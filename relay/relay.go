@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -180,6 +181,19 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 }
 
 func lockDir(dir string) (*os.File, error) { return lockFile(filepath.Join(dir, "lock"), ErrBusy) }
+
+// CheckFree returns ErrBusy while a relay runs on the state folder. A folder that is not
+// there is free.
+func CheckFree(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock, err := lockDir(dir)
+	if err == nil {
+		unlockDir(lock)
+	}
+	return err
+}
 
 // lockFile takes a lock that ends with the process, or returns busy.
 func lockFile(path string, busy error) (*os.File, error) {

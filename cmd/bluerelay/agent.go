@@ -34,27 +34,33 @@ func installation(tools mac.Tools, a launchd.Agent) (launchd.Installation, error
 }
 
 // installed is what the property list of the present user says. With the error
-// launchd.ErrNotInstalled it is what an install would make without flags.
+// launchd.ErrNotInstalled or launchd.ErrDamaged it is what an install without flags would
+// make.
 func installed(tools mac.Tools) (launchd.Installation, error) {
 	path, err := launchd.DefaultPath(label)
 	if err != nil {
 		return launchd.Installation{}, err
 	}
-	a, err := launchd.ReadAgent(path)
-	if errors.Is(err, launchd.ErrNotInstalled) {
+	a, missing := launchd.ReadAgent(path)
+	if missing != nil {
 		var p places
-		if a.StateDir, err = p.stateDir(); err == nil {
-			a.LogDir, err = logDir()
+		if a.StateDir, err = p.stateDir(); err != nil {
+			return launchd.Installation{}, err
 		}
-		if err == nil {
-			err = launchd.ErrNotInstalled
+		if a.LogDir, err = logDir(); err != nil {
+			return launchd.Installation{}, err
 		}
 	}
-	i, failed := installation(tools, a)
-	if err == nil {
-		err = failed
+	i, err := installation(tools, a)
+	if err != nil {
+		return i, err
 	}
-	return i, err
+	return i, missing
+}
+
+// canMend tells whether an install makes good what installed has found.
+func canMend(err error) bool {
+	return err == nil || errors.Is(err, launchd.ErrNotInstalled) || errors.Is(err, launchd.ErrDamaged)
 }
 
 // logDir is where a Mac's programs have their logs.

@@ -38,7 +38,7 @@ func installCommand() *cobra.Command {
 		Args:                  argumentsOfRun,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i, err := installed(tools)
-			if err != nil && !errors.Is(err, launchd.ErrNotInstalled) {
+			if !canMend(err) {
 				return err
 			}
 			more := furtherArguments(i.Agent)
@@ -112,6 +112,7 @@ func install(cmd *cobra.Command, i launchd.Installation, asJSON bool) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
+	i.Say = func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), what) }
 	status, record, err := i.Install(cmd.Context(), program)
 	if err != nil {
 		return err
@@ -157,8 +158,17 @@ func uninstallCommand() *cobra.Command {
 		Short: "Stop the daemon and remove it; its state and logs stay",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, err := installed(tools)
-			if err != nil && !errors.Is(err, launchd.ErrNotInstalled) {
+			if !canMend(err) {
 				return err
+			}
+			if err := i.Stop(cmd.Context()); err != nil {
+				return err
+			}
+			if purge {
+				// One that somebody runs in a terminal would lose its journal.
+				if err := relay.CheckFree(i.Agent.StateDir); err != nil {
+					return err
+				}
 			}
 			if err := i.Uninstall(cmd.Context(), purge); err != nil {
 				return err
