@@ -117,29 +117,26 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// openLog writes to standard error, or to a folder.
+// openLog writes to standard error, or to a folder. Where that cannot be written a daemon
+// goes on without it: to end would have launchd start it for ever.
 func openLog(dir, level string) (*slog.Logger, func(), error) {
-	if dir == "" {
-		log, err := cli.Logger(os.Stderr, level)
-		return log, func() {}, err
+	stderr, err := cli.Logger(os.Stderr, level)
+	if err != nil || dir == "" {
+		return stderr, func() {}, err
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, err
+	}
+	if err := launchd.TrimCrashLogs(dir, label); err != nil {
+		stderr.Warn("log.not_trimmed", "error", err.Error())
 	}
 	file, err := launchd.OpenLog(dir)
 	if err != nil {
-		return nil, nil, err
+		stderr.Error("log.unusable", "do", err.Error())
+		return stderr, func() {}, nil
 	}
 	log, err := cli.Logger(file, level)
-	if err == nil {
-		err = launchd.TrimCrashLogs(dir, label)
-	}
-	if err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return log, func() { file.Close() }, nil
+	return log, func() { file.Close() }, err
 }
 
 // openAgain is how often a daemon that needs a person looks whether he was there.
