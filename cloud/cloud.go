@@ -46,6 +46,7 @@ type Config struct {
 	Window       int           // messages assigned to one relay at a time: 4
 	Ping         time.Duration // between pings to a relay: 20 s; silence for 2.5 of them ends the connection
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
+	Away         time.Duration // how long a Mac may be away until a person is told: 10 min
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
 	// InvitationLife is how long an invitation to a team can be accepted: 7 days.
@@ -81,6 +82,7 @@ func (c *Config) defaults() {
 	c.Window = cmp.Or(c.Window, 4)
 	c.Ping = cmp.Or(c.Ping, 20*time.Second)
 	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
+	c.Away = cmp.Or(c.Away, 10*time.Minute)
 	c.Sweep = cmp.Or(c.Sweep, time.Second)
 	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
 	c.InvitationLife = cmp.Or(c.InvitationLife, 7*24*time.Hour)
@@ -128,22 +130,24 @@ type Dialect struct {
 
 // Service is the cloud.
 type Service struct {
-	cfg      Config
-	store    *store.Store
-	log      *slog.Logger
-	metrics  *metrics
-	hub      hub
-	rates    rates
-	waiters  waiters // for news of a message
-	feeds    waiters // for events of an account
-	newborn  newborn
-	heads    map[string]int64 // the sweep's: newest event of those accounts
-	sweeps   int              // the sweep's own count
-	dispatch *dispatcher
-	fetch    *fetcher
-	sessions sync.WaitGroup
-	base     context.Context // parent of relay sessions, which outlive their HTTP request
-	stop     context.CancelFunc
+	cfg              Config
+	store            *store.Store
+	log              *slog.Logger
+	metrics          *metrics
+	hub              hub
+	rates            rates
+	waiters          waiters // for news of a message
+	feeds            waiters // for events of an account
+	newborn          newborn
+	heads            map[string]int64 // the sweep's: newest event of those accounts
+	sweeps           int              // the sweep's own count
+	began            time.Time
+	lookedForMissing time.Time // the sweep's own
+	dispatch         *dispatcher
+	fetch            *fetcher
+	sessions         sync.WaitGroup
+	base             context.Context // parent of relay sessions, which outlive their HTTP request
+	stop             context.CancelFunc
 
 	folder    folder
 	transfers transfers
@@ -152,7 +156,7 @@ type Service struct {
 // New makes a Service. Call Run once.
 func New(cfg Config) *Service {
 	cfg.defaults()
-	s := &Service{cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store)}
+	s := &Service{began: time.Now(), cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)
@@ -204,7 +208,7 @@ func (s *Service) sweep(ctx context.Context) {
 		s.hub.ringAll()
 		s.dispatch.ring()
 		s.fetch.ring()
-		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents} {
+		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents, s.lookForMissing} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

@@ -62,6 +62,8 @@ func (s *Service) WaitingFor(ctx context.Context, m store.Message) (*Waiting, er
 
 func waitingForMac(r store.Relay) *Waiting {
 	switch {
+	case !r.Connected && r.Problem == ProblemAway:
+		return &Waiting{WaitingMacOffline, r.Reason}
 	case !r.Connected:
 		return &Waiting{WaitingMacOffline, "The Mac is not connected."}
 	case !r.Ready && r.Reason != "":

@@ -206,6 +206,7 @@ const (
 	metaIntent   = "intent"   // a pairing that is under way, or was cut off
 	metaOwner    = "owner"    // whose the journal is: server and line
 	metaRevivals = "revivals" // when Messages was started, JSON of Unix ms
+	metaNotices  = "notices"  // when problems were shown on the screen, JSON of problem to Unix ms
 )
 
 func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {

@@ -12,12 +12,13 @@ import (
 
 // keeper keeps the Mac fit for the relay: it holds it awake, notices when it slept all
 // the same, because a lid was closed or somebody sent it to sleep, and when Messages is
-// not there. One goroutine runs it, and one more holds on to caffeinate.
+// not there; and it tells who is at the screen when a person is needed. One goroutine runs it, and one more holds on to caffeinate.
 type keeper struct {
 	*Relay
 	slept func(now time.Time) time.Duration // since the last call
 	pid   int                               // of Messages; 0 while none is known
 	next  time.Time                         // when macOS is asked for it again
+	notice
 }
 
 func newKeeper(r *Relay) *keeper { return &keeper{Relay: r, slept: new(clock).look} }
@@ -43,6 +44,9 @@ func (k *keeper) run(ctx context.Context) error {
 			k.heedSleep(now)
 			if k.cfg.tends() {
 				k.watchMessages(ctx, now)
+			}
+			if k.cfg.Notify {
+				k.tellPerson(ctx, now)
 			}
 		}
 	}

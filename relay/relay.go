@@ -51,6 +51,7 @@ type Config struct {
 	Fresh       string    // this program, asked as "probe chat-db" whether a new process may read what this one may not; empty: nobody is asked
 	Tools       mac.Tools // the programs of macOS
 	KeepAwake   bool      // hold the Mac awake by caffeinate, where there is one
+	Notify      bool      // show on the screen of the Mac when a person is needed
 	Sips        string    // converts pictures: /usr/bin/sips; a program that is not there converts nothing
 	Afconvert   string    // converts sound: /usr/bin/afconvert
 
@@ -70,6 +71,7 @@ type Config struct {
 	Reprobe      time.Duration // longest pause between questions to a macOS that does not allow Messages to be scripted: 3 min
 	Look         time.Duration // between looks for a Messages that is not there: 30 s; one that is there is looked for at each twentieth time
 	Ask          time.Duration // between questions to a Messages that has nothing to do: 15 min
+	Notice       time.Duration // how long a problem lasts before a person at the Mac is told: 1 min
 	Revivals     int           // how often Messages may be started in an hour: 4
 	Hold         time.Duration // first pause after rows that say that Messages is signed out or stuck: 5 min
 	Stuck        time.Duration // how long a file may be neither sent nor failed: 20 min
@@ -96,6 +98,7 @@ func (c *Config) defaults() {
 	c.Reprobe = cmp.Or(c.Reprobe, 3*time.Minute)
 	c.Look = cmp.Or(c.Look, 30*time.Second)
 	c.Ask = cmp.Or(c.Ask, 15*time.Minute)
+	c.Notice = cmp.Or(c.Notice, time.Minute)
 	c.Revivals = cmp.Or(c.Revivals, 4)
 	c.Hold = cmp.Or(c.Hold, 5*time.Minute)
 	c.Stuck = cmp.Or(c.Stuck, 20*time.Minute)

@@ -120,6 +120,14 @@ func (r reader) Relays(ctx context.Context, accountID string) ([]Relay, error) {
 	return collect(ctx, r, scanRelay, "SELECT "+relayColumns+" FROM relays WHERE ($1 = '' OR account_id = $1) AND retired_at = 0 ORDER BY created_at, id", accountID)
 }
 
+// MissingRelays returns at most limit Macs that are their line's own, were connected and
+// have not been since before, Unix ms, and whose problem is another than known; none of
+// test keys.
+func (r reader) MissingRelays(ctx context.Context, known string, before int64, limit int) ([]Relay, error) {
+	return collect(ctx, r, scanRelay, "SELECT "+relayColumns+` FROM relays WHERE connected = 0 AND retired_at = 0 AND last_seen_at > 0 AND last_seen_at < $1 AND problem <> $2
+		AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = relays.account_id AND test_of <> '') ORDER BY id LIMIT $3`, before, known, limit)
+}
+
 // Install is one journal of a relay.
 type Install struct {
 	ID        string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bluerelay/cloud"
 	"bluerelay/cloud/store"
 )
 
@@ -56,6 +57,8 @@ func relayList() *cobra.Command {
 
 func health(r store.Relay) string {
 	switch {
+	case !r.Connected && r.Problem == cloud.ProblemAway:
+		return r.Reason
 	case !r.Connected:
 		return "away"
 	case r.Ready:

@@ -134,7 +134,7 @@ func (u up) relayed(ctx context.Context, s *server) error {
 	}
 	r, err := relay.Open(ctx, relay.Config{
 		StateDir: state, Server: s.url, ChatDB: m.chatDB, Osascript: m.osascript, Attachments: m.attachments, Exe: exe, Version: version, Log: u.log.With("part", "relay"),
-		KeepAwake: !u.simulate,
+		KeepAwake: !u.simulate, Notify: !u.simulate,
 	})
 	if err != nil {
 		return err

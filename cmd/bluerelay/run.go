@@ -111,6 +111,7 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Sips, "sips", "/usr/bin/sips", "program that makes JPEG of HEIC pictures; without it they go as they are")
 	cmd.Flags().StringVar(&cfg.Afconvert, "afconvert", "/usr/bin/afconvert", "program that makes M4A of voice notes; without it they go as they are")
 	cmd.Flags().BoolVar(&cfg.KeepAwake, "keep-awake", true, "keep the Mac from sleeping while the daemon runs; on battery only from the sleep of a Mac that nobody uses")
+	cmd.Flags().BoolVar(&cfg.Notify, "notify", true, "show on this Mac's screen when a person is needed, at most once a day for each problem")
 	programsFlag(cmd, &cfg.Tools)
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of logs that the daemon turns over itself (default: standard error); with it the daemon stays up while it needs a person, as launchd wants it")
