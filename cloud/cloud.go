@@ -47,6 +47,7 @@ type Config struct {
 	Ping         time.Duration // between pings to a relay: 20 s; silence for 2.5 of them ends the connection
 	UnknownFinal time.Duration // from unknown to failed in public: 24 h
 	Away         time.Duration // how long a Mac may be away until a person is told: 10 min
+	CanaryWait   time.Duration // how long a canary may take to be sent: 15 min
 	Sweep        time.Duration // the slow look beneath doorbells: 1 s
 	SetupTTL     time.Duration // life of a setup URL: 10 min
 	// InvitationLife is how long an invitation to a team can be accepted: 7 days.
@@ -83,6 +84,7 @@ func (c *Config) defaults() {
 	c.Ping = cmp.Or(c.Ping, 20*time.Second)
 	c.UnknownFinal = cmp.Or(c.UnknownFinal, 24*time.Hour)
 	c.Away = cmp.Or(c.Away, 10*time.Minute)
+	c.CanaryWait = cmp.Or(c.CanaryWait, 15*time.Minute)
 	c.Sweep = cmp.Or(c.Sweep, time.Second)
 	c.SetupTTL = cmp.Or(c.SetupTTL, 10*time.Minute)
 	c.InvitationLife = cmp.Or(c.InvitationLife, 7*24*time.Hour)
@@ -208,7 +210,7 @@ func (s *Service) sweep(ctx context.Context) {
 		s.hub.ringAll()
 		s.dispatch.ring()
 		s.fetch.ring()
-		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents, s.lookForMissing} {
+		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents, s.lookForMissing, s.lookAfterCanaries} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

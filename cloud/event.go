@@ -143,10 +143,10 @@ func kindOf(e store.Event) string {
 	return ""
 }
 
-// ownDoing tells whether an event is what the owner did on a device of his own. That
-// is nobody's order and stays in the event log.
+// ownDoing tells whether an event is what the owner did on a device of his own, or this
+// server by itself. That is nobody's order and stays in the event log.
 func ownDoing(e store.Event, m store.Message) bool {
-	return m.Origin == store.OriginDevice || e.Tapback != nil && e.Tapback.Origin == store.OriginDevice
+	return m.Origin != "" || e.Tapback != nil && e.Tapback.Origin == store.OriginDevice
 }
 
 // wants tells whether a webhook is to hear of an event of a message.

@@ -86,6 +86,7 @@ type LineChange struct {
 	// NewConversations is how many the line may begin in 24 hours: "" for what its Mac
 	// calls for, "off", or a number.
 	NewConversations *string
+	Canary           *bool // whether its Mac proves once a day that it sends
 	SMSFallback      *bool // whether a text that proves not to reach a number by iMessage goes by SMS
 }
 
@@ -108,6 +109,11 @@ func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c Li
 		}
 		old := l.Status
 		c.apply(&l)
+		if c.Canary != nil {
+			if err := setCanary(tx, l.ID, *c.Canary, time.Now()); err != nil {
+				return err
+			}
+		}
 		if err := tx.UpdateLine(l); err != nil || l.Status == old {
 			return err
 		}
@@ -236,6 +242,11 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateLine(l); err != nil {
 			return err
+		}
+		if set.Canary != nil && *set.Canary {
+			if err := setCanary(tx, l.ID, true, time.Now()); err != nil {
+				return err
+			}
 		}
 		return roomForNumber(tx, accountID)
 	})

@@ -36,6 +36,9 @@ func (s *Service) receive(tx *store.Tx, line store.Line, r wire.Report, now time
 	if err != nil || known {
 		return err
 	}
+	if own, err := returned(tx, line, in); err != nil || own {
+		return err
+	}
 	m, err := newMessage(tx, line, in, now)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ type extras struct {
 	MediaURLs []string `json:"media_urls,omitempty"`     // the file and its converted copies, where there are some
 	PartOf    string   `json:"part_of_handle,omitempty"` // the message that had the first file and the text
 	TapbackTo string   `json:"tapback_to_handle,omitempty"`
-	Origin    string   `json:"origin,omitempty"` // "device" where the owner wrote it on a device of his own
+	Origin    string   `json:"origin,omitempty"` // "device" where the owner wrote it on a device of his own, "canary" of a line's daily proof
 	ReplyTo   string   `json:"reply_to_handle,omitempty"`
 	EditedAt  string   `json:"date_edited,omitempty"`
 	UnsentAt  string   `json:"date_unsent,omitempty"`

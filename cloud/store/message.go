@@ -18,6 +18,9 @@ const (
 // a relay holds.
 const OriginDevice = "device"
 
+// OriginCanary is the origin of a message by which a line's Mac proves that it sends.
+const OriginCanary = "canary"
+
 // Message is the stored record of one message. Times are Unix milliseconds, 0 for
 // not yet.
 type Message struct {
@@ -48,7 +51,7 @@ type Message struct {
 	DeliveredAt  int64
 	ReadAt       int64
 	UpdatedAt    int64
-	Origin       string // OriginDevice, or ""
+	Origin       string // OriginDevice, OriginCanary, or ""
 	ReplyTo      string // id of the message that it answers, "" for none that is known
 	Junk         bool
 	Revision     int64  // of the last edit that was applied, 0 for never edited

@@ -57,7 +57,7 @@ type extras struct {
 	GroupID string  `json:"group_id,omitempty"`
 	// MediaURLs are all files of the message, where there are several.
 	MediaURLs []string `json:"media_urls,omitempty"`
-	// Origin is "device" where the owner wrote it on a device of his own.
+	// Origin is "device" where the owner wrote it on a device of his own, "canary" of a line's daily proof.
 	Origin string `json:"origin,omitempty"`
 	// ReplyTo is the id of the message that this one answers in its thread.
 	ReplyTo  string      `json:"reply_to,omitempty"`

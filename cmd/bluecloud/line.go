@@ -54,7 +54,7 @@ func lineAdd() *cobra.Command {
 // lineFlags are the settings of a line that both add and set take.
 type lineFlags struct {
 	pace, newConversations string
-	fallback               string
+	fallback, canary       string
 	burst                  int
 }
 
@@ -62,6 +62,7 @@ func (f *lineFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.pace, "pace", "", "off, or messages a second; empty for what its Mac calls for: 1 for a real one, off otherwise")
 	cmd.Flags().IntVar(&f.burst, "burst", 0, "messages that may go at once after a rest; 0 for what its Mac calls for, which is 5")
 	cmd.Flags().StringVar(&f.newConversations, "new-conversations", "", "off, or how many may be begun in 24 hours; empty for what its Mac calls for: 50 for a real one, off otherwise")
+	cmd.Flags().StringVar(&f.canary, "canary", "off", "daily: its Mac proves once a day, by a message to its own number, that it sends; off: nobody looks")
 	cmd.Flags().StringVar(&f.fallback, "sms-fallback", "off", "on: a text that proves not to reach a number by iMessage goes by SMS; off: it fails")
 }
 
@@ -76,6 +77,13 @@ func (f *lineFlags) change(cmd *cobra.Command) (c cloud.LineChange, err error) {
 	}
 	if given("new-conversations") {
 		c.NewConversations = &f.newConversations
+	}
+	switch {
+	case !given("canary"):
+	case f.canary == "daily" || f.canary == "off":
+		c.Canary = new(f.canary == "daily")
+	default:
+		return c, cli.Usage("--canary is daily or off")
 	}
 	switch {
 	case !given("sms-fallback"):
@@ -138,10 +146,14 @@ func lineList() *cobra.Command {
 				out := make([]map[string]any, len(list))
 				rows := make([][]any, len(list))
 				for i, l := range list {
+					canary, err := d.canary(ctx, l.ID)
+					if err != nil {
+						return err
+					}
 					out[i] = map[string]any{
 						"line_id": l.ID, "account_id": l.AccountID, "phone_number": l.PhoneNumber, "label": l.Label, "status": l.Status,
 						"verified": l.Verified, "pace": l.Pace, "burst": l.Burst, "new_conversations": l.NewConversations, "sms_fallback": l.SMSFallback,
-						"relay_id": l.RelayID, "created_at": stamp(l.CreatedAt),
+						"relay_id": l.RelayID, "created_at": stamp(l.CreatedAt), "canary": canary,
 					}
 					mac := l.RelayID
 					if mac == "" {
@@ -156,6 +168,15 @@ func lineList() *cobra.Command {
 	a.flags(cmd)
 	cmd.Flags().StringVar(&account, "account", "", "only of this account `ID`")
 	return cmd
+}
+
+// canary is what is known of a line's daily check, nil where it has none.
+func (d desk) canary(ctx context.Context, lineID string) (map[string]any, error) {
+	c, ok, err := d.CanaryOf(ctx, lineID)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return map[string]any{"proved_at": stamp(c.ProvedAt), "failure": c.Failure, "message_id": c.MessageID}, nil
 }
 
 func lineSet() *cobra.Command {
