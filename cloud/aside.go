@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"bluerelay/cloud/store"
 	"bluerelay/wire"
@@ -13,7 +14,7 @@ import (
 // public API has a message for each file.
 func (s *Service) createPart(tx *store.Tx, m store.Message, place int64) error {
 	part := store.Message{
-		ID: newID("msg_"), AccountID: m.AccountID, LineID: m.LineID, Direction: m.Direction, Status: m.Status, From: m.From, To: m.To, Peer: m.Peer,
+		ID: newMessageID(time.Now()), AccountID: m.AccountID, LineID: m.LineID, Direction: m.Direction, Status: m.Status, From: m.From, To: m.To, Peer: m.Peer,
 		Service: m.Service, ChatGUID: m.ChatGUID, SentAt: m.SentAt, CreatedAt: m.CreatedAt, Junk: m.Junk, BelongsTo: m.ID, Place: place,
 	}
 	if err := tx.CreateAside(&part); err != nil {
@@ -77,7 +78,7 @@ func (s *Service) createTapback(tx *store.Tx, line store.Line, t store.Tapback, 
 		return err
 	}
 	a := store.Message{
-		ID: newID("msg_"), AccountID: m.AccountID, LineID: m.LineID, Direction: store.Inbound, Status: wire.StatusReceived, From: t.From, To: line.PhoneNumber, Peer: t.From,
+		ID: newMessageID(time.Now()), AccountID: m.AccountID, LineID: m.LineID, Direction: store.Inbound, Status: wire.StatusReceived, From: t.From, To: line.PhoneNumber, Peer: t.From,
 		Content: sentence(t, m, media), Service: m.Service, ChatGUID: m.ChatGUID, SentAt: t.MadeAt, CreatedAt: t.CreatedAt, BelongsTo: m.ID,
 	}
 	if t.Origin == store.OriginDevice {

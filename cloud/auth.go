@@ -44,16 +44,12 @@ func (s *Service) Authenticate(ctx context.Context, dialect, secret string) (Pri
 	if secret == "" {
 		return Principal{}, unauthorized
 	}
-	key, err := s.store.KeyByHash(ctx, hashSecret(secret))
+	key, account, err := s.store.KeyByHash(ctx, hashSecret(secret))
 	if errors.Is(err, store.ErrNotFound) || err == nil && key.Dialect != dialect {
 		return Principal{}, unauthorized
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("find the key: %w", err)
-	}
-	account, err := s.store.Account(ctx, key.AccountID)
-	if err != nil {
-		return Principal{}, fmt.Errorf("find the key's account: %w", err)
 	}
 	if account.TestOf != "" && s.cfg.Sandbox != nil {
 		s.cfg.Sandbox(account.ID)

@@ -64,7 +64,7 @@ func typedStatus(st wire.Status) bool {
 // caller's to set.
 func newMessage(tx *store.Tx, line store.Line, in *wire.Inbound, now time.Time) (store.Message, error) {
 	m := store.Message{
-		ID: newID("msg_"), AccountID: line.AccountID, LineID: line.ID, Peer: in.From, Content: in.Text, Service: in.Service,
+		ID: newMessageID(now), AccountID: line.AccountID, LineID: line.ID, Peer: in.From, Content: in.Text, Service: in.Service,
 		ChatGUID: in.Chat, AppleGUID: in.GUID, SentAt: in.Sent, CreatedAt: now.UnixMilli(), Junk: in.Junk,
 	}
 	if in.Group || in.From == "" {

@@ -196,7 +196,7 @@ func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string
 // stillGood returns Unauthorized for a key that was revoked meanwhile, by this process
 // or beside it.
 func (s *Service) stillGood(ctx context.Context, p Principal) error {
-	_, err := s.store.KeyByHash(ctx, p.Key.SecretHash)
+	_, _, err := s.store.KeyByHash(ctx, p.Key.SecretHash)
 	if errors.Is(err, store.ErrNotFound) {
 		return &Error{Code: Unauthorized, Message: invalidKey}
 	}

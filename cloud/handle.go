@@ -13,7 +13,7 @@ import (
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // Handle is the UUID (version 4, lower case) by which a dialect that wants UUIDs calls
-// a message. It is computed, so nothing has to be stored: the 60 random bits of the id
+// a message. It is computed, so nothing has to be stored: the 60 bits of the id
 // fill the first half of the UUID, 62 bits of the id's hash the second. An id that is
 // none of ours has the handle "".
 func Handle(id string) string {
@@ -39,9 +39,7 @@ func MessageOf(handle string) string {
 		return ""
 	}
 	half := binary.BigEndian.Uint64(raw[:8])
-	var bits [8]byte
-	binary.BigEndian.PutUint64(bits[:], (half>>16<<12|half&0xfff)<<4)
-	id := messagePrefix + idEncoding.EncodeToString(bits[:])[:idLength]
+	id := messageID(half>>16<<12 | half&0xfff)
 	if Handle(id) != handle { // another version, another hash, dashes elsewhere
 		return ""
 	}
@@ -51,7 +49,14 @@ func MessageOf(handle string) string {
 // messagePrefix is what ids of messages begin with.
 const messagePrefix = "msg_"
 
-// idBits are the random bits of a message's id.
+// messageID is the id with the given 60 bits.
+func messageID(bits uint64) string {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], bits<<4)
+	return messagePrefix + idEncoding.EncodeToString(raw[:])[:idLength]
+}
+
+// idBits are the 60 bits of a message's id.
 func idBits(id string) (uint64, bool) {
 	text, ok := strings.CutPrefix(id, messagePrefix)
 	if !ok || len(text) != idLength {

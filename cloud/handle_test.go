@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
@@ -11,7 +12,7 @@ var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9
 func TestHandle(t *testing.T) {
 	ids := []string{"msg_aaaaaaaaaaaa", "msg_777777777777", "msg_abcdefghijkl", "msg_baaaaaaaaaaa", "msg_aaaaaaaaaaab"}
 	for range 1000 {
-		ids = append(ids, newID(messagePrefix))
+		ids = append(ids, newMessageID(time.Now()))
 	}
 	for _, id := range ids {
 		handle := Handle(id)
@@ -57,4 +58,31 @@ func FuzzMessageOf(f *testing.F) {
 			t.Errorf("%q is the handle of %s, which has %s", handle, id, Handle(id))
 		}
 	})
+}
+
+// Ids of messages follow the clock, and none comes twice, however many are made at once and
+// whatever the clock does meanwhile.
+func TestMessageIDsFollowTheClock(t *testing.T) {
+	now := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
+	made := make(map[string]bool)
+	var before uint64
+	for i := range 100_000 {
+		if i%1000 == 999 {
+			now = now.Add(-time.Hour) // a step back
+		}
+		id := newMessageID(now)
+		bits, ok := idBits(id)
+		if !ok || made[id] || bits <= before {
+			t.Fatalf("%s after %d", id, before)
+		}
+		made[id], before = true, bits
+	}
+	// A minute later its ids are beyond all that came before.
+	bits, _ := idBits(newMessageID(now.Add(200 * time.Hour)))
+	if early, late := before>>idUnitBits, bits>>idUnitBits; late-early < 3_000_000 {
+		t.Errorf("%d units between", late-early)
+	}
+	if id := newMessageID(time.Unix(0, 0)); Handle(id) == "" {
+		t.Errorf("a clock before the epoch makes %q", id)
+	}
 }

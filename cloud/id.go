@@ -5,16 +5,54 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // idLength is the number of characters after the prefix, as in the vendors' ids.
 const idLength = 12
 
-// newID makes a random id: 60 bits, checked for uniqueness by the table.
+// newID makes a random id: 60 bits, checked for uniqueness by the table. Messages have
+// newMessageID.
 func newID(prefix string) string { return prefix + randomText(idLength) }
+
+// A message's id begins with the time, so that those of one hour lie beside each other in
+// every index and a commit of many touches few pages. 35 bits count units of about 33 ms
+// since 2026, enough for 36 years; 25 bits are random. Within one process each is greater
+// than the one before; what another one has taken the table refuses.
+const (
+	idEpoch    = 1767225600_000_000_000 // 2026-01-01, Unix ns
+	idUnitBits = 25
+)
+
+// lastID is the number of the latest message's id.
+var lastID atomic.Uint64
+
+func newMessageID(now time.Time) string {
+	for {
+		last := lastID.Load()
+		next := uint64(max(now.UnixNano()-idEpoch, 0)) >> idUnitBits << idUnitBits
+		if next > last {
+			next |= randomBits(idUnitBits)
+		} else {
+			next = last + 1 + randomBits(8)
+		}
+		if lastID.CompareAndSwap(last, next) {
+			return messageID(next)
+		}
+	}
+}
+
+// randomBits is a random number of n bits.
+func randomBits(n int) uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:]) >> (64 - n)
+}
 
 // randomText is n characters of [a-z2-7], five bits each.
 func randomText(n int) string {

@@ -43,7 +43,7 @@ func (s *Service) Timeline(ctx context.Context, p Principal, id string) (store.M
 	if err != nil {
 		return m, nil, err
 	}
-	list, err := s.store.Timeline(ctx, p.Account.ID, id)
+	list, err := s.store.Timeline(ctx, m)
 	return m, list, err
 }
 

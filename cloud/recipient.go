@@ -9,13 +9,22 @@ import (
 
 // ValidNumber tells whether s is an E.164 number of a possible length. It does not
 // ask whether the number is in use: the vendors' own samples are not.
-func ValidNumber(s string) bool {
+func ValidNumber(s string) bool { return parsed.of(s, parseNumber) != nil }
+
+// parsed remembers numbers: to take one apart costs as much as to store a message. It is
+// nil for what is no number.
+var parsed = memo[*phonenumbers.PhoneNumber]{most: 8192}
+
+func parseNumber(s string) *phonenumbers.PhoneNumber {
 	digits, ok := strings.CutPrefix(s, "+")
 	if !ok || len(digits) < 7 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
-		return false
+		return nil
 	}
 	n, err := phonenumbers.Parse(s, phonenumbers.UNKNOWN_REGION)
-	return err == nil && phonenumbers.IsPossibleNumber(n)
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return nil
+	}
+	return n
 }
 
 // shortDigits is the number of digits up to which a national number may be a short
@@ -62,12 +71,9 @@ func judgeRecipient(to string) error {
 	if digits != "" && len(digits) < shortDigits && strings.Trim(digits, "0123456789") == "" {
 		return declinedNumber("The 'to' field must be a full E.164 phone number: emergency and short numbers are declined.")
 	}
-	if !ValidNumber(to) {
-		return Invalid("to", "The 'to' field must be a valid E.164 phone number")
-	}
-	n, err := phonenumbers.Parse(to, phonenumbers.UNKNOWN_REGION)
+	n := parseNumber(to)
 	switch {
-	case err != nil:
+	case n == nil:
 		return Invalid("to", "The 'to' field must be a valid E.164 phone number")
 	case isShort(n):
 		return declinedNumber("The 'to' field must not be an emergency or short number.")

@@ -126,7 +126,7 @@ func (o Outgoing) message(line store.Line, now time.Time) store.Message {
 	to := cmp.Or(o.Group, o.To)
 	requested := cmp.Or(o.Service, wire.ServiceAuto)
 	return store.Message{
-		ID: newID("msg_"), AccountID: line.AccountID, LineID: line.ID, Direction: store.Outbound, Status: wire.Queued,
+		ID: newMessageID(now), AccountID: line.AccountID, LineID: line.ID, Direction: store.Outbound, Status: wire.Queued,
 		From: o.From, To: to, Peer: to, ChatGUID: o.Group, Content: o.Content, CreatedAt: now.UnixMilli(),
 		Service: shown(requested), Requested: requested, MediaURL: o.MediaURL, AwaitsMedia: o.MediaURL != "",
 		ExpiresAt: o.ExpiresAt, ResendOf: o.resendOf,

@@ -29,9 +29,14 @@ type Limits struct {
 const accountColumns = "id, name, email, plan, created_at, test_of, requests_per_minute, messages_per_minute, monthly_messages, max_numbers, max_members, no_media, no_receipts"
 
 func scanAccount(r scanner) (a Account, err error) {
-	err = r.Scan(&a.ID, &a.Name, &a.Email, &a.Plan, &a.CreatedAt, &a.TestOf, &a.RequestsPerMinute, &a.MessagesPerMinute, &a.MonthlyMessages,
-		&a.Numbers, &a.Members, &a.NoMedia, &a.NoReceipts)
+	err = r.Scan(a.places()...)
 	return a, err
+}
+
+// places are where the columns of an account go.
+func (a *Account) places() []any {
+	return []any{&a.ID, &a.Name, &a.Email, &a.Plan, &a.CreatedAt, &a.TestOf, &a.RequestsPerMinute, &a.MessagesPerMinute, &a.MonthlyMessages,
+		&a.Numbers, &a.Members, &a.NoMedia, &a.NoReceipts}
 }
 
 // CreateAccount adds an account.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -19,8 +20,9 @@ type engine struct {
 	// server tells that the database is a program of its own, to which a connection may
 	// be lost.
 	server bool
-	// place is how a parameter is written: $1 in the code, and …1 for the engine.
-	place string
+	// parameters writes the parameters of a statement, $1 in the code, as the engine takes
+	// them.
+	parameters func(query string) string
 	// findTexts selects, as hit, the numbers of an account's messages that hold words: %[1]s is the
 	// docid before its first one, %[2]s what match makes of the words, %[3]s its last docid.
 	findTexts string
@@ -34,8 +36,17 @@ var sqlite = &engine{
 	begin:     "BEGIN IMMEDIATE",
 	findTexts: "SELECT docid - %[1]s AS hit FROM message_texts WHERE message_texts MATCH %[2]s AND docid BETWEEN %[1]s AND %[3]s",
 	match:     func(words []string) string { return `"` + strings.Join(words, `" "`) + `*"` },
-	place:     "?", // SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth
+	parameters: func(query string) string {
+		// SQLite takes $10 for a name and numbers names as they appear; ?10 is the tenth.
+		return looked.ReplaceAllString(strings.ReplaceAll(query, "$", "?"), "$1+$2")
+	},
 }
+
+// looked finds the parameters whose values SQLite wants to see when it plans: those that
+// stand alone after = or LIMIT (sqlite3ExprIsInteger since 3.46). Whenever another value is
+// bound, which is each time, it would plan the statement anew, at several times the cost
+// of running it. Behind a plus, which changes nothing, it does not look at them.
+var looked = regexp.MustCompile(`(= |LIMIT )(\?[0-9]+)`)
 
 // The numbers of the advisory locks are "blue" in ASCII and the one after it; the
 // second part keeps two schemas of one database apart.
@@ -46,8 +57,8 @@ var postgres = &engine{
 	server:  true,
 	findTexts: `SELECT seq AS hit FROM messages WHERE account_id = (SELECT id FROM accounts WHERE ordinal BETWEEN CAST(%[1]s AS BIGINT) / 1099511627776 AND CAST(%[3]s AS BIGINT) / 1099511627776)
 		AND to_tsvector('simple', LEFT(content, 50000)) @@ to_tsquery('simple', %[2]s)`,
-	match: func(words []string) string { return "'" + strings.Join(words, "' & '") + "':*" },
-	place: "$",
+	match:      func(words []string) string { return "'" + strings.Join(words, "' & '") + "':*" },
+	parameters: func(query string) string { return query },
 }
 
 const (

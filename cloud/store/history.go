@@ -25,7 +25,7 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 		res, err := tx.stmts.exec(tx.ctx, `INSERT INTO messages (id, account_id, line_id, seq, direction, status, from_addr, to_addr, peer, content, media_url, service, chat_guid,
 			apple_guid, install_id, attempt, error_code, error_number, error_message, created_at, accepted_at, sent_at, delivered_at, read_at, updated_at, origin, reply_to, junk, party, dated_at, class)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $13, NULL, 0, $14, $15, $16, $17, 0, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
-			ON CONFLICT (line_id, apple_guid) DO NOTHING`,
+			ON CONFLICT (line_id, apple_guid) WHERE apple_guid IS NOT NULL DO NOTHING`,
 			m.ID, m.AccountID, m.LineID, seq, m.Direction, m.Status, m.From, m.To, m.Peer, m.Content, m.Service, m.ChatGUID,
 			m.AppleGUID, m.ErrorCode, m.ErrorNumber, m.ErrorMessage, m.CreatedAt, m.SentAt, m.DeliveredAt, m.ReadAt, m.UpdatedAt, m.Origin, m.ReplyTo, flag(m.Junk), m.party(), m.DatedAt, m.Class)
 		if err != nil {

@@ -27,9 +27,14 @@ const keyColumns = "id, account_id, dialect, shown, secret_hash, permissions, cr
 
 func scanKey(r scanner) (k Key, err error) {
 	var permissions string
-	err = r.Scan(&k.ID, &k.AccountID, &k.Dialect, &k.Shown, &k.SecretHash, &permissions, &k.CreatedAt, &k.RevokedAt)
+	err = r.Scan(k.places(&permissions)...)
 	k.Permissions = strings.Fields(permissions)
 	return k, err
+}
+
+// places are where the columns of a key go.
+func (k *Key) places(permissions *string) []any {
+	return []any{&k.ID, &k.AccountID, &k.Dialect, &k.Shown, &k.SecretHash, permissions, &k.CreatedAt, &k.RevokedAt}
 }
 
 // CreateKey adds a key.
@@ -44,10 +49,20 @@ func (tx *Tx) RevokeKey(id string, at int64) error {
 	return tx.one("UPDATE keys SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0", at, id)
 }
 
-// KeyByHash finds a key that is good by the hash of its secret, or returns
-// ErrNotFound. A probe of an index with a digest tells nothing about the secret.
-func (r reader) KeyByHash(ctx context.Context, hash string) (Key, error) {
-	return scanKey(r.stmts.row(ctx, "SELECT "+keyColumns+" FROM keys WHERE secret_hash = $1 AND revoked_at = 0", hash))
+// KeyByHash finds a key that is good by the hash of its secret, and its account, or
+// returns ErrNotFound. A probe of an index with a digest tells nothing about the secret.
+func (r reader) KeyByHash(ctx context.Context, hash string) (k Key, a Account, err error) {
+	row := r.stmts.row(ctx, "SELECT "+qualified("k", keyColumns)+", "+qualified("a", accountColumns)+
+		" FROM keys AS k JOIN accounts AS a ON a.id = k.account_id WHERE k.secret_hash = $1 AND k.revoked_at = 0", hash)
+	var permissions string
+	err = row.Scan(append(k.places(&permissions), a.places()...)...)
+	k.Permissions = strings.Fields(permissions)
+	return k, a, err
+}
+
+// qualified puts a table's name before each of its columns.
+func qualified(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
 }
 
 // Keys returns the keys of an account, or of all with "", oldest first.

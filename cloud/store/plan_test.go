@@ -52,7 +52,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 			return ignoreMissing(err)
 		},
 		func(r reader) error { _, err := r.Resends(ctx, "a", "m"); return err },
-		func(r reader) error { _, err := r.Timeline(ctx, "a", "m"); return err },
+		func(r reader) error { _, err := r.Timeline(ctx, Message{ID: "m", AccountID: "a"}); return err },
 		func(r reader) error { _, err := r.OldestRemembered(ctx); return err },
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
 		func(r reader) error { _, err := r.CountLine(ctx, "l", 1); return err },

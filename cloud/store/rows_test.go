@@ -44,7 +44,9 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	same(t, line)(s.Line(ctx, line.ID))
 	same(t, line)(s.LineByNumber(ctx, line.PhoneNumber))
 	same(t, []store.Line{line})(s.Lines(ctx, account.ID))
-	same(t, key)(s.KeyByHash(ctx, key.SecretHash))
+	k, owner, err := s.KeyByHash(ctx, key.SecretHash)
+	same(t, key)(k, err)
+	same(t, account)(owner, err)
 	same(t, []store.Key{key})(s.Keys(ctx, account.ID))
 	same(t, relay)(s.Relay(ctx, relay.ID))
 	same(t, relay)(s.RelayByHash(ctx, relay.SecretHash))
@@ -160,7 +162,7 @@ func TestWhatIsTakenAndWhatIsMissing(t *testing.T) {
 	missing("message of another account", err)
 	_, err = s.Webhook(ctx, "team_other", "wh_1")
 	missing("webhook of another account", err)
-	_, err = s.KeyByHash(ctx, "x")
+	_, _, err = s.KeyByHash(ctx, "x")
 	missing("key", err)
 	for name, fn := range map[string]func(tx *store.Tx) error{
 		"update account":           func(tx *store.Tx) error { return tx.UpdateAccount(store.Account{ID: "x"}) },
@@ -178,7 +180,7 @@ func TestWhatIsTakenAndWhatIsMissing(t *testing.T) {
 	}
 	// A revoked key and a removed line are gone; their number is free again.
 	write(t, s, func(tx *store.Tx) error { return errors.Join(tx.RevokeKey("key_1", 5), tx.RemoveLine(lineID, 5)) })
-	_, err = s.KeyByHash(ctx, "hash")
+	_, _, err = s.KeyByHash(ctx, "hash")
 	missing("revoked key", err)
 	_, err = s.LineByNumber(ctx, "+14155559876")
 	missing("removed line", err)

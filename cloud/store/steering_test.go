@@ -135,7 +135,11 @@ type entry struct {
 
 func timeline(t testing.TB, s *store.Store, id string) (list []entry) {
 	t.Helper()
-	all, err := s.Timeline(t.Context(), accountID, id)
+	m, err := s.Message(t.Context(), accountID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Timeline(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,14 +194,14 @@ func TestTimelineHasEveryStep(t *testing.T) {
 	if got := timeline(t, s, "m"); !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	all, err := s.Timeline(t.Context(), accountID, "m")
+	all, err := s.Timeline(t.Context(), store.Message{ID: "m", AccountID: accountID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e := all[3]; e.At != 12 || e.RecordedAt != 100 || e.Number != -600 || e.Detail != "Messages is not running." {
 		t.Errorf("%+v", e)
 	}
-	if list, err := s.Timeline(t.Context(), "team_other", "m"); len(list) != 0 || err != nil {
+	if list, err := s.Timeline(t.Context(), store.Message{ID: "m", AccountID: "team_other"}); len(list) != 1 || list[0].N != 1 || err != nil {
 		t.Errorf("another account sees %v, %v", list, err)
 	}
 	in := to("in", "a")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"bluerelay/wire"
 )
@@ -37,10 +38,11 @@ type TimelineEntry struct {
 	Detail     string
 }
 
-// AddStep adds an entry to a message's timeline and gives it the next number.
+// AddStep adds an entry to a message's timeline and gives it the next number. The first
+// one of a message that was ordered, number 1, is not stored: see Timeline.
 func (tx *Tx) AddStep(accountID, messageID string, e TimelineEntry) error {
 	_, err := tx.stmts.exec(tx.ctx, `INSERT INTO message_steps (account_id, message_id, n, status, at, recorded_at, attempt, evidence, apple_guid, code, number, detail)
-		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM message_steps WHERE account_id = $1 AND message_id = $2), $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 1) + 1 FROM message_steps WHERE account_id = $1 AND message_id = $2), $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		accountID, messageID, e.Status, e.At, e.RecordedAt, e.Attempt, e.Evidence, e.AppleGUID, e.Code, e.Number, e.Detail)
 	return err
 }
@@ -54,13 +56,20 @@ func (tx *Tx) addFirstStep(m Message) error {
 	return err
 }
 
-// Timeline returns all that became of a message, oldest first.
-func (r reader) Timeline(ctx context.Context, accountID, messageID string) ([]TimelineEntry, error) {
-	return collect(ctx, r, func(r scanner) (e TimelineEntry, err error) {
+// Timeline returns all that became of a message, oldest first. That a message was ordered
+// is told from the message itself, whose time of creation never changes: one row less for
+// each that is sent.
+func (r reader) Timeline(ctx context.Context, m Message) ([]TimelineEntry, error) {
+	list, err := collect(ctx, r, func(r scanner) (e TimelineEntry, err error) {
 		err = r.Scan(&e.N, &e.Status, &e.At, &e.RecordedAt, &e.Attempt, &e.Evidence, &e.AppleGUID, &e.Code, &e.Number, &e.Detail)
 		return e, err
 	}, `SELECT n, status, at, recorded_at, attempt, evidence, apple_guid, code, number, detail FROM message_steps
-		WHERE account_id = $1 AND message_id = $2 ORDER BY n`, accountID, messageID)
+		WHERE account_id = $1 AND message_id = $2 ORDER BY n`, m.AccountID, m.ID)
+	if err != nil || len(list) > 0 && list[0].N == 1 {
+		return list, err
+	}
+	first := TimelineEntry{N: 1, Status: wire.Queued, At: m.CreatedAt, RecordedAt: m.CreatedAt, Evidence: EvidenceAPI}
+	return slices.Insert(list, 0, first), nil
 }
 
 // firstEntry is how a message came to be.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -257,7 +256,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	// Without the lock: a server may be long in answering, and what is prepared already
 	// need not wait for it.
-	st, err := s.db.PrepareContext(ctx, strings.ReplaceAll(query, "$", s.engine.place))
+	st, err := s.db.PrepareContext(ctx, s.engine.parameters(query))
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", explain(err))
 	}
