@@ -101,6 +101,12 @@ func (b *Bad) Next() *http.Request {
 		r.ContentLength = -1
 	}
 	b.headers(r.Header)
+	if o.Streams() && b.chance(2) {
+		r.Header.Set("Accept", "text/event-stream")
+		if b.chance(3) {
+			r.Header.Set("Last-Event-ID", pick(b, b.values))
+		}
+	}
 	return r
 }
 

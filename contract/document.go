@@ -45,6 +45,12 @@ func (o Operation) Permission() string {
 // ReadsBody tells whether the operation has a body.
 func (o Operation) ReadsBody() bool { return o.spec.RequestBody != nil }
 
+// Streams tells whether the operation may answer with a stream of events.
+func (o Operation) Streams() bool {
+	ok := o.spec.Responses.Status(http.StatusOK)
+	return ok != nil && ok.Value.Content["text/event-stream"] != nil
+}
+
 // Open tells whether the operation needs no key.
 func (o Operation) Open() bool { return o.spec.Security != nil && len(*o.spec.Security) == 0 }
 

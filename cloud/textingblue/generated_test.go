@@ -15,6 +15,7 @@ import (
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/store/storetest"
 	"bluerelay/cloud/textingblue"
+	"bluerelay/contract"
 )
 
 // generated is how many requests are made from the document.
@@ -42,16 +43,18 @@ func TestGeneratedRequests(t *testing.T) {
 	}
 	mine := slices.Sorted(maps.Values(own))
 	requests := d.Bad(1, slices.Concat(mine, slices.Sorted(maps.Values(others))))
-	counts := make(map[int]int)
+	counts, streams := make(map[int]int), 0
 	for n := range generated {
 		r := requests.Next().WithContext(t.Context())
 		if n < generated*9/10 && r.Method == http.MethodDelete && slices.ContainsFunc(mine, func(id string) bool { return strings.Contains(r.URL.Path, id) }) {
 			continue // what is gone answers everything with 404
 		}
 		r.Header.Set("x-api-key", w.key)
-		rec := httptest.NewRecorder()
-		w.api.ServeHTTP(rec, r)
+		rec := contract.Cut(w.api, r)
 		counts[rec.Code]++
+		if strings.HasPrefix(rec.Header().Get("Content-Type"), "text/event-stream") {
+			streams++
+		}
 		if rec.Code >= 500 {
 			t.Errorf("request %d: %s %s: %d %s", n, r.Method, r.URL, rec.Code, rec.Body)
 		}
@@ -64,6 +67,9 @@ func TestGeneratedRequests(t *testing.T) {
 	}
 	if after := w.contentsOf(b.ID); after != before {
 		t.Errorf("another account is not what it was\n%s\n%s", before, after)
+	}
+	if streams < 20 {
+		t.Errorf("%d streams were opened", streams)
 	}
 	for _, status := range []int{200, 202, 400, 404, 405, 409} {
 		if counts[status] < 20 {
