@@ -2,6 +2,7 @@ package sendblue_test
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bluerelay/cloud"
 	"bluerelay/wire"
 )
 
@@ -34,19 +36,38 @@ func TestOfficialSDK(t *testing.T) {
 	}
 	run(ctx, t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 
-	w := newWorld(t, nil)
+	site := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/a.png" {
+			http.NotFound(rw, r)
+			return
+		}
+		_, _ = rw.Write(picture)
+	}))
+	t.Cleanup(site.Close)
+	w := newWorld(t, func(c *cloud.Config) {
+		c.MediaRoots = x509.NewCertPool()
+		c.MediaRoots.AddCert(site.Certificate())
+	})
+	poor := w.newPair(w.newAccount("team_poor", 2), "*")
 	mac := w.connect(w.paired(w.line), "a")
 	told := make(chan struct{}, 100)
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		if r.URL.Path == "/write" {
+		switch r.URL.Path {
+		case "/write":
 			mac.inbound("Hey")
+			return
+		case "/group":
+			mac.report(wire.Report{Kind: wire.Received, GUID: "g", Inbound: &wire.Inbound{GUID: "g", From: somebody, Chat: "any;+;chat7", Group: true, Text: "Hey all", Service: "iMessage"}})
+			return
+		case "/picture":
+			_, _ = rw.Write(picture)
 			return
 		}
 		told <- struct{}{}
 	}))
 	t.Cleanup(hook.Close)
-	run(ctx, t, dir, "node", "calls.mjs", w.server.URL, w.pair.id, w.pair.secret, line, hook.URL)
+	run(ctx, t, dir, "node", "calls.mjs", w.server.URL, w.pair.id, w.pair.secret, line, hook.URL, site.URL, poor.id, poor.secret)
 
 	order := mac.order()
 	mac.report(wire.Report{Kind: wire.Sent, Message: order.Message, Attempt: order.Attempt, GUID: "5A17", Service: "iMessage"})
