@@ -46,6 +46,7 @@ type Config struct {
 	Exe       string // this program, which becomes the shim when started with applescript.ShimArg
 	Version   string // of this build
 	Log       *slog.Logger
+	Welcomed  func() // unless nil, called at each welcome of the cloud; must not block
 
 	Attachments string    // Messages' folder of files: Attachments beside chat.db
 	Fresh       string    // this program, asked as "probe chat-db" whether a new process may read what this one may not; empty: nobody is asked

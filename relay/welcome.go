@@ -38,6 +38,9 @@ func (l *link) welcomed(ctx context.Context, w wire.Welcome) error {
 	if !w.Retired {
 		l.health.set(wire.ProblemReleased, "")
 		l.welcome.Store(true)
+		if l.cfg.Welcomed != nil {
+			l.cfg.Welcomed()
+		}
 		ring(l.sendBell)
 		ring(l.fetchBell)
 		return nil

@@ -238,17 +238,17 @@ func TestSecretIsExchanged(t *testing.T) {
 	write(t, s, func(tx *store.Tx) error { return tx.CreateRelay(relay) })
 	known := func(want string) {
 		t.Helper()
-		got := ""
+		var got strings.Builder
 		for _, hash := range []string{"a", "b", "c", ""} {
 			switch r, err := s.RelayByHash(t.Context(), hash); {
 			case err == nil && r.ID == relay.ID:
-				got += hash
+				got.WriteString(hash)
 			case !errors.Is(err, store.ErrNotFound):
 				t.Error(err)
 			}
 		}
-		if got != want {
-			t.Errorf("the secrets that count are %q, want %q", got, want)
+		if got.String() != want {
+			t.Errorf("the secrets that count are %q, want %q", got.String(), want)
 		}
 	}
 	known("a")
@@ -261,7 +261,9 @@ func TestSecretIsExchanged(t *testing.T) {
 	}
 	write(t, s, func(tx *store.Tx) error { return tx.ProveSecret("rel_1", "c") })
 	known("c")
-	write(t, s, func(tx *store.Tx) error { return errors.Join(tx.IssueSecret("rel_1", "b"), tx.RetireRelay("rel_1", false, 5)) })
+	write(t, s, func(tx *store.Tx) error {
+		return errors.Join(tx.IssueSecret("rel_1", "b"), tx.RetireRelay("rel_1", false, 5))
+	})
 	known("")
 }
 

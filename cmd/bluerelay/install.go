@@ -26,7 +26,8 @@ func installCommand() *cobra.Command {
 	var p places
 	var tools mac.Tools
 	var logs, identity string
-	var asJSON bool
+	var asJSON, auto bool
+	var updates updateFlags
 	cmd := &cobra.Command{
 		Use:   "install [flags] [-- FLAG_OF_RUN…]",
 		Short: "Install this program as the daemon of this user, or bring the installed one to this version",
@@ -55,6 +56,14 @@ func installCommand() *cobra.Command {
 					return err
 				}
 			}
+			if updates != (updateFlags{}) && !auto {
+				return cli.Usage("--update-from and --update-key are for --auto-update")
+			}
+			if cmd.Flags().Changed("auto-update") {
+				if more, err = autoUpdate(more, auto, updates); err != nil {
+					return err
+				}
+			}
 			i.Agent.Arguments = append(ownArguments(i.Agent), more...)
 			if i, err = installation(tools, i.Agent); err != nil {
 				return err
@@ -75,6 +84,8 @@ func installCommand() *cobra.Command {
 	programsFlag(cmd, &tools)
 	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of the logs (default: ~/Library/Logs/bluerelay)")
 	cmd.Flags().StringVar(&identity, "identity", "", "`NAME` of a certificate to sign with, such as a Developer ID; empty is one of this Mac's own (default: that of the last install)")
+	cmd.Flags().BoolVar(&auto, "auto-update", false, "have the daemon look for newer versions once a day and put them in its place when it has nothing in hand; =false ends that")
+	updates.flags(cmd, "update-from")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

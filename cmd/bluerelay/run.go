@@ -64,6 +64,8 @@ func runCommand() *cobra.Command {
 	var p places
 	var attachments, level, logs string
 	var cfg relay.Config
+	var updates updateFlags
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground; what launchd starts",
@@ -93,15 +95,24 @@ func runCommand() *cobra.Command {
 				cfg.Fresh = cfg.Exe
 				open = openPatiently
 			}
+			self, err := newSelfUpdate(cmd.Context(), cfg.Tools, cfg.StateDir, cfg.Exe, updates, every, log)
+			if err != nil {
+				log.Error("update.off", "error", err.Error()) // no reason not to bring messages
+			}
+			if self.welcomed != nil {
+				cfg.Welcomed = self.welcome
+			}
 			fault.Tune(&cfg)
 			// The service's own loop hears the signals; ours would be a second ear.
 			return launchd.Run(context.WithoutCancel(cmd.Context()), label, func(ctx context.Context) error {
-				r, err := open(ctx, cfg)
-				if err != nil || r == nil {
-					return err
-				}
-				log.Info("relay.started", "version", version)
-				return r.Run(ctx)
+				return self.around(ctx, func(ctx context.Context) error {
+					r, err := open(ctx, cfg)
+					if err != nil || r == nil {
+						return err
+					}
+					log.Info("relay.started", "version", version)
+					return r.Run(ctx)
+				})
 			})
 		},
 	}
@@ -113,6 +124,8 @@ func runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&cfg.KeepAwake, "keep-awake", true, "keep the Mac from sleeping while the daemon runs; on battery only from the sleep of a Mac that nobody uses")
 	cmd.Flags().BoolVar(&cfg.Notify, "notify", true, "show on this Mac's screen when a person is needed, at most once a day for each problem")
 	programsFlag(cmd, &cfg.Tools)
+	updates.flags(cmd, "update-from")
+	cmd.Flags().DurationVar(&every, "update-every", 24*time.Hour, "time between two looks at --update-from")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	cmd.Flags().StringVar(&logs, "log-dir", "", "folder of logs that the daemon turns over itself (default: standard error); with it the daemon stays up while it needs a person, as launchd wants it")
 	return cmd

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"bluerelay/launchd"
+	"bluerelay/mac"
+	"bluerelay/relay"
+	"bluerelay/update"
+)
+
+const (
+	firstLook  = 10 * time.Minute // the first look for an update comes within so long
+	settleFor  = 30 * time.Second // below launchd's ExitTimeOut, with a drain before it
+	goodWithin = 10 * time.Minute // a version that is up for so long is good without the cloud
+)
+
+// selfUpdate is the part of a daemon that brings itself to newer versions. Its zero value
+// does nothing: only a daemon in its bundle can be replaced.
+type selfUpdate struct {
+	updater  update.Updater
+	on       bool          // look for updates by itself
+	every    time.Duration // between two looks
+	log      *slog.Logger
+	welcomed chan struct{} // rung at each welcome of the cloud; one slot
+}
+
+// newSelfUpdate makes that of the program exe. A person may update one that does not look for
+// updates by itself. With an error it does not look for them either, and the rest works.
+func newSelfUpdate(ctx context.Context, tools mac.Tools, stateDir, exe string, f updateFlags, every time.Duration, log *slog.Logger) (*selfUpdate, error) {
+	i, err := installation(tools, launchd.Agent{StateDir: stateDir, Arguments: os.Args[1:]})
+	if err != nil || !sameFile(exe, i.Bundle.Program()) {
+		return &selfUpdate{}, err
+	}
+	self := &selfUpdate{updater: updater(i, update.Source{}, version, ""), every: max(every, time.Second), log: log, welcomed: make(chan struct{}, 1)}
+	if f.from == "" {
+		return self, nil
+	}
+	if self.updater.Source, err = f.source(); err != nil {
+		return self, err
+	}
+	if self.updater.MacOS, err = macVersion(ctx, tools); err != nil {
+		return self, err
+	}
+	self.on = true
+	return self, nil
+}
+
+func sameFile(a, b string) bool {
+	one, err := os.Stat(filepath.Clean(a))
+	if err != nil {
+		return false
+	}
+	two, err := os.Stat(b)
+	return err == nil && os.SameFile(one, two)
+}
+
+// welcome is what the relay calls when the cloud has welcomed it.
+func (s *selfUpdate) welcome() {
+	select {
+	case s.welcomed <- struct{}{}:
+	default:
+	}
+}
+
+// around runs the daemon between its updates. The error is relay.ErrRestart where another
+// program is in place now.
+func (s *selfUpdate) around(ctx context.Context, run func(context.Context) error) error {
+	if s.welcomed == nil {
+		return run(ctx)
+	}
+	again, sentence, err := s.updater.Begin()
+	if sentence != "" {
+		s.log.Warn("update.trial", "what", sentence)
+	}
+	if err != nil {
+		s.log.Error("update.failed", "error", err.Error())
+	}
+	if again || s.settle(ctx) {
+		return relay.ErrRestart
+	}
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	var work sync.WaitGroup
+	ready := false
+	work.Go(func() { s.prove(inner) })
+	if s.on {
+		work.Go(func() {
+			if ready = s.look(inner); ready {
+				stop() // what is in hand ends as at any stop, then there is nothing to disturb
+			}
+		})
+	}
+	err = run(inner)
+	stop()
+	work.Wait()
+	if s.settle(context.WithoutCancel(ctx)) || ready && ctx.Err() == nil {
+		return errors.Join(err, relay.ErrRestart)
+	}
+	return err
+}
+
+// settle puts in place what is ready, and tells whether it did.
+func (s *selfUpdate) settle(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	did, err := s.updater.Settle(ctx)
+	if err != nil {
+		s.log.Error("update.failed", "error", err.Error())
+	}
+	if did {
+		s.log.Info("update.replaced")
+	}
+	return did
+}
+
+// prove ends the trial of this version, if it is on one.
+func (s *selfUpdate) prove(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.welcomed:
+	case <-time.After(goodWithin):
+	}
+	switch good, err := s.updater.Good(); {
+	case err != nil:
+		s.log.Error("update.failed", "error", err.Error())
+	case good:
+		s.log.Info("update.good", "version", version)
+	}
+}
+
+// look looks for updates until one is ready or ctx ends.
+func (s *selfUpdate) look(ctx context.Context) bool {
+	pause := rand.N(min(s.every, firstLook)) + time.Second/10
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+		pause = s.every + rand.N(s.every/10+1) // not all at the same time
+		o, err := s.updater.Check(ctx)
+		if err == nil {
+			s.log.Info("update.found", "version", o.Version.String())
+			err = s.updater.Fetch(ctx, o)
+		}
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, update.ErrCurrent), ctx.Err() != nil:
+		default:
+			s.log.Warn("update.not_made", "error", err.Error())
+		}
+	}
+}
