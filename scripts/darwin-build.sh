@@ -86,8 +86,9 @@ for arch in "${archs[@]}"; do
   say "$arch: built in $((SECONDS - start)) s"
   "$work/darwincheck" -version "${version:-0.0.0}" "$arch" "${programs[@]}"
 
-  [[ ${DARWIN_VET:-} != no ]] || continue
-  # With the build's flags, so that vet finds the packages compiled already.
+  # For the first processor only: no file of ours is for one of them alone. With the build's
+  # flags, so that vet finds the packages compiled already.
+  [[ ${DARWIN_VET:-} != no && $arch == "${archs[0]}" ]] || continue
   start=$SECONDS
   "${for_mac[@]}" go vet -trimpath ./...
   say "$arch: go vet in $((SECONDS - start)) s"

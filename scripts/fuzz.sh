@@ -13,7 +13,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 # -list prints the names of a package's targets and then its "ok" line.
-targets=$(go test -list '^Fuzz' "$@" | awk '
+targets=$(go test -vet=off -list '^Fuzz' "$@" | awk '
   /^Fuzz/     { names[++n] = $1 }
   $1 == "ok"  { for (i = 1; i <= n; i++) print $2, names[i] }
   !/^Fuzz/    { n = 0 }')
@@ -21,7 +21,7 @@ targets=$(go test -list '^Fuzz' "$@" | awk '
 
 while read -r package target; do
   printf '   %s %s\n' "$package" "$target"
-  if go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-10s}" -fuzzminimizetime 5s "$package" \
+  if go test -vet=off -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-10s}" -fuzzminimizetime 5s "$package" \
     </dev/null >"$log" 2>&1; then
     tail -n 3 "$log" | sed 's/^/     /'
     continue

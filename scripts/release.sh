@@ -26,7 +26,7 @@ ZIG=$(scripts/zig.sh)
 export SOURCE_DATE_EPOCH ZIG
 
 work=$(mktemp -d)
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
 
 # One path is short, the other long: whatever remembers where it was built
 # is different.
