@@ -24,6 +24,7 @@ import (
 // The dispatcher's limits.
 const (
 	inFlight      = 64 // deliveries at a time
+	perAccount    = 32 // of them of one account, so that its hanging webhooks leave others half of the places
 	perWebhook    = 4  // of them to one webhook, so that a slow one costs others nothing
 	hanging       = 5  // timeouts in a row, after which a webhook has one place until it answers
 	maxAnswer     = 64 << 10
@@ -42,6 +43,7 @@ type dispatcher struct {
 	mu      sync.Mutex
 	running map[string]bool // deliveries in hand
 	busy    map[string]int  // deliveries in hand by webhook
+	owned   map[string]int  // and by account
 	ended   map[string]bool // deliveries that ended since the last look into the table began
 	hung    map[string]int  // timeouts in a row by webhook
 	last    string          // the webhook that was served last
@@ -50,7 +52,7 @@ type dispatcher struct {
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
 		Service: s, client: guard{s.cfg.WebhookAllow}.client(0), bell: make(chan struct{}, 1),
-		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
+		running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
 	}
 }
 
@@ -158,11 +160,12 @@ func (d *dispatcher) hasRoom(webhookID string) bool {
 func (d *dispatcher) take(one store.Delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.running[one.ID] || d.ended[one.ID] || !d.hasRoom(one.WebhookID) {
+	if d.running[one.ID] || d.ended[one.ID] || !d.hasRoom(one.WebhookID) || d.owned[one.AccountID] >= perAccount {
 		return false
 	}
 	d.running[one.ID] = true
 	d.busy[one.WebhookID]++
+	d.owned[one.AccountID]++
 	d.last = one.WebhookID
 	return true
 }
@@ -185,6 +188,9 @@ func (d *dispatcher) give(one store.Delivery) {
 	d.ended[one.ID] = true
 	if d.busy[one.WebhookID]--; d.busy[one.WebhookID] == 0 {
 		delete(d.busy, one.WebhookID)
+	}
+	if d.owned[one.AccountID]--; d.owned[one.AccountID] == 0 {
+		delete(d.owned, one.AccountID)
 	}
 }
 

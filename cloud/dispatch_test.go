@@ -242,6 +242,60 @@ func TestHangingReceiverCostsOthersNothing(t *testing.T) {
 	w.write(func(tx *store.Tx) error { return tx.DeleteWebhook(w.who.Account.ID, hanging.ID) })
 }
 
+// An account all of whose webhooks hang has half of the places, and others the rest.
+func TestHangingAccountLeavesPlaces(t *testing.T) {
+	w := newWorld(t, loopback)
+	release := make(chan struct{})
+	slow, taken := receiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	t.Cleanup(func() { close(release) })
+	quick, got := receiver(t, nil)
+	other := w.account("team_b")
+	healthy, err := w.service.CreateWebhook(t.Context(), other, store.Webhook{Dialect: store.TextingBlue, URL: quick, Events: []string{"message.received"}, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := func(h store.Webhook, n int) error {
+		return w.store.Write(t.Context(), func(tx *store.Tx) error {
+			for i := range n {
+				if err := tx.CreateDelivery(store.Delivery{
+					ID: fmt.Sprint("dlv_", h.ID, i), AccountID: h.AccountID, WebhookID: h.ID, EventID: fmt.Sprint("evt_", i), EventType: "message.received", Body: h.AccountID,
+					State: store.DeliveryPending, DueAt: 1, CreatedAt: 1,
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	var hooks []store.Webhook
+	for i := range 20 { // for four deliveries each, more than there are places
+		hooks = append(hooks, w.hook(fmt.Sprint(slow, "/", i), "message.received"))
+		if err := due(hooks[i], 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 32 {
+		next(t, taken)
+	}
+	if err := due(healthy, 1); err != nil {
+		t.Fatal(err)
+	}
+	if p := next(t, got); p.body != "team_b" {
+		t.Errorf("%+v", p)
+	}
+	if n := len(taken); n > 0 {
+		t.Errorf("%d more than 32 at a time for one account", n)
+	}
+	w.write(func(tx *store.Tx) error {
+		for _, h := range hooks {
+			if err := tx.DeleteWebhook(h.AccountID, h.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func TestSwitchedOffWebhookKeepsItsQueue(t *testing.T) {
 	w := newWorld(t, loopback)
 	url, got := receiver(t, nil)
