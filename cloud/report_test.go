@@ -238,23 +238,28 @@ func TestInboundIsStoredOnce(t *testing.T) {
 	}
 	group := wire.Inbound{GUID: "guid2", From: "somebody@example.com", Chat: "chat1", Group: true, Text: secretText}
 	m.report(wire.Report{Kind: wire.Received, Inbound: &group})
+	nobody := wire.Inbound{GUID: "guid3", Chat: "chat1", Group: true, Text: "stop"} // a clean-up took the sender
+	m.report(wire.Report{Kind: wire.Received, Inbound: &nobody})
 	list, more, err := w.service.Messages(t.Context(), w.who, store.MessageFilter{Direction: store.Inbound, Limit: 10}, "")
-	if err != nil || more || len(list) != 2 {
+	if err != nil || more || len(list) != 3 {
 		t.Fatalf("%d messages, %v", len(list), err)
 	}
-	if got := list[1]; got.From != somebody || got.To != w.line.PhoneNumber || got.Peer != somebody || got.Content != secretText || got.Status != wire.StatusReceived || got.AppleGUID != "guid" || got.SentAt != 1 {
+	if got := list[0]; got.From != "" || got.Peer != "chat1" || !got.InGroup() {
 		t.Errorf("%+v", got)
 	}
-	if got := list[0]; got.From != "somebody@example.com" || got.Peer != "chat1" {
+	if got := list[2]; got.From != somebody || got.To != w.line.PhoneNumber || got.Peer != somebody || got.Content != secretText || got.Status != wire.StatusReceived || got.AppleGUID != "guid" || got.SentAt != 1 {
 		t.Errorf("%+v", got)
 	}
-	if got := w.events(); !slices.Equal(got, []string{"message.received", "message.received"}) {
+	if got := list[1]; got.From != "somebody@example.com" || got.Peer != "chat1" {
+		t.Errorf("%+v", got)
+	}
+	if got := w.events(); !slices.Equal(got, []string{"message.received", "message.received", "message.received"}) {
 		t.Errorf("%v", got)
 	}
 	// Another journal tells of the same row.
 	again := w.connect(w.paired(w.line), hello("ins_b", 0))
 	again.report(wire.Report{Kind: wire.Received, Inbound: &in})
-	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 2 {
+	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 3 {
 		t.Errorf("%d messages, %v", n, err)
 	}
 }

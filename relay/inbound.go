@@ -27,9 +27,10 @@ func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Messag
 	if patient && (m.Chat == nil || !said || nameless) {
 		return false, nil
 	}
-	if !said || m.Handle == "" {
+	if !said || m.Handle == "" && m.Chat == nil {
 		return now.Sub(first) > changeWindow, nil // nothing that anybody said, so far
 	}
+	// In a group nothing else names who wrote; what was said is told without a sender.
 	if settled, mine, err := o.mayBeOurs(ctx, m, patient, now); mine || err != nil {
 		return settled, err
 	}

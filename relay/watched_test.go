@@ -179,3 +179,16 @@ func TestBurst(t *testing.T) {
 		}
 	}
 }
+
+// A clean-up may take the handle of somebody who has left. What he wrote in a group comes
+// all the same, from nobody.
+func TestGroupMessageWithoutHandle(t *testing.T) {
+	s := newStory(t)
+	s.row("G", columns{"text": "of somebody who has left", "handle": ""})
+	s.join("G", "iMessage;+;chat77")
+	s.wants()
+	s.impatient()
+	if r := s.last(); r.Kind != wire.Received || r.Inbound.Text != "of somebody who has left" || r.Inbound.From != "" || !r.Inbound.Group || r.Inbound.Chat != "iMessage;+;chat77" {
+		t.Errorf("%+v", r.Inbound)
+	}
+}
