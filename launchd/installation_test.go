@@ -195,6 +195,29 @@ func TestInstallTakesBack(t *testing.T) {
 	h.wantVersion(t, "2")
 }
 
+// A launchd that loads a job without starting it is helped along, once; a job that still does
+// not start is said to be loaded and not to run.
+func TestInstallHelpsAlong(t *testing.T) {
+	h := newHome(t)
+	i := h.installation()
+	i.Job.Up = 2 * time.Second
+	h.mac.Change(t, func(s *launchdtest.State) {
+		s.Sluggish = true
+		s.Fail["launchctl kickstart"] = []launchdtest.Failure{{}} // says yes and does nothing
+	})
+	_, _, err := i.Install(t.Context(), h.program)
+	if !errors.Is(err, launchd.ErrNotRunning) || !strings.Contains(err.Error(), "bluerelay restart") {
+		t.Errorf("%v", err)
+	}
+	// A first install that does not come up stays: at the next login it may.
+	h.wantVersion(t, "1")
+	i.Job.Up = patience / 4
+	if _, _, err := i.Install(t.Context(), h.program); err != nil {
+		t.Error(err)
+	}
+	h.wantRunning(t, true)
+}
+
 func TestInstallRefuses(t *testing.T) {
 	h := newHome(t)
 	i := h.installation()

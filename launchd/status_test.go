@@ -1,6 +1,7 @@
 package launchd
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -100,6 +101,32 @@ func FuzzReadKeychains(f *testing.F) {
 		}
 		if ok && len(list) != lines {
 			t.Errorf("%d of %d lines", len(list), lines)
+		}
+	})
+}
+
+// FuzzParseAgent holds that whatever lies where the property list should be is refused, or
+// is an agent that can be written again as it was read.
+func FuzzParseAgent(f *testing.F) {
+	good, err := Agent{Label: "a.b", Program: "/p", Arguments: []string{"run"}, StateDir: "/s", LogDir: "/l", BundleID: "a.b"}.Plist()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Add([]byte("bplist00\xd1\x01\x02"))
+	f.Add([]byte(`{ Label = "a"; ProgramArguments = ("/p"); }`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := parseAgent(data)
+		if err != nil {
+			return
+		}
+		again, err := a.Plist()
+		if err != nil {
+			t.Fatalf("%+v: %v", a, err)
+		}
+		if same, err := parseAgent(again); err != nil || !reflect.DeepEqual(same, a) {
+			t.Errorf("read %+v, written and read again %+v, %v", a, same, err)
 		}
 	})
 }

@@ -38,10 +38,15 @@ func supervise(w *world, args []string) int {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
 	var path string
 	var throttle time.Duration
-	w.must(func(s *State) { path, throttle = s.Jobs[label].Plist, s.Throttle })
+	sluggish := false
+	w.must(func(s *State) { path, throttle, sluggish = s.Jobs[label].Plist, s.Throttle, s.Sluggish })
 	p, err := readPlist(path)
 	if err != nil {
 		return say(1, "%v", err)
+	}
+	if sluggish && <-signals == syscall.SIGTERM {
+		w.must(func(s *State) { delete(s.Jobs, label) })
+		return 0
 	}
 	for {
 		again, over := p.once(w, signals)

@@ -44,6 +44,7 @@ type State struct {
 	NoScreen bool   // nobody is logged in at the screen: there is no domain gui/UID
 	Language string // of the texts: "" is English, "de" German
 	Throttle time.Duration
+	Sluggish bool // a job that is loaded starts only when it is asked to
 
 	// Fail are answers that replace those of the program and verb, such as "launchctl
 	// bootstrap", one after the other.
