@@ -78,11 +78,27 @@ func (d *doctor) lookAtSession(ctx context.Context) verdict {
 	}
 	switch name := strings.TrimSpace(string(said.Out)); name {
 	case "Aqua":
-		return holds("the agent runs in a session at the screen")
+		return d.lookAtConsole(ctx)
 	case "Background", "System", "LoginWindow":
 		return fails(next, "the agent runs in a session of the kind "+name)
 	}
 	return unsure("macOS did not tell what kind of session this is.")
+}
+
+// lookAtConsole adds who is at the screen. A Messages that runs sends from behind a locked
+// screen too; whether it does from behind another user's session nobody has proven.
+func (d *doctor) lookAtConsole(ctx context.Context) verdict {
+	const fact = "the agent runs in a session at the screen"
+	c, err := d.cfg.Tools.Console(ctx)
+	switch {
+	case err != nil || !c.Known:
+		return holds(fact)
+	case c.Beside:
+		return warns("Switch this Mac's screen to the user whose Messages it is, and lock it rather than switching to another user.", fact, "another user has the screen")
+	case c.Locked:
+		return holds(fact, "the screen is locked")
+	}
+	return holds(fact)
 }
 
 // lookAtState holds the folder against the promise that nobody else reads it.
@@ -151,6 +167,12 @@ func (d *doctor) lookAtSleep(ctx context.Context) verdict {
 	switch {
 	case said.Code != 0 || !ok:
 		return unsure("macOS did not tell when this Mac sleeps.")
+	}
+	// Where macOS does not say what the Mac runs on, it is no laptop, or soon asked again.
+	if battery, err := d.cfg.Tools.OnBattery(ctx); err == nil && battery {
+		return warns("Plug this Mac in and leave its lid open: on battery macOS sends it to sleep whatever asks it not to.", "it runs on battery")
+	}
+	switch {
 	case minutes == 0:
 		return holds("this Mac does not sleep by itself")
 	case by != "":
