@@ -31,10 +31,11 @@ func TestMissingMac(t *testing.T) {
 		t.Errorf("%+v, %v", waiting, err)
 	}
 	hi.Health = wire.Health{Ready: true}
-	w.connect(secret, hi).leave()
+	back := w.connect(secret, hi)
 	if r := w.relay(w.line); !r.Ready || r.Problem != "" || r.Reason != "" {
 		t.Errorf("back again: %+v", r)
 	}
+	back.leave()
 	eventually(t, "it is missed again", func() bool { return w.relay(w.line).Problem == cloud.ProblemAway })
 	want := []string{"relay.online", "relay.attention account", "relay.offline", "relay.attention away", "relay.online", "relay.offline", "relay.attention away"}
 	if events := w.macEvents(); !slices.Equal(events, want) {
@@ -48,10 +49,11 @@ func TestNobodyIsMissed(t *testing.T) {
 	w := newWorld(t, func(c *cloud.Config) { telling(c); c.Away = 150 * time.Millisecond })
 	w.connect(w.paired(w.line), hello("ins_a", 0))
 	test := w.account("team_test")
-	w.connect(w.paired(w.addLine(test, "+14155550000")), hello("ins_b", 0)).leave()
+	secret := w.paired(w.addLine(test, "+14155550000"))
 	w.sql("UPDATE accounts SET test_of = 'team_a' WHERE id = 'team_test'")
+	w.connect(secret, hello("ins_b", 0)).leave()
 	gone := w.addLine(w.who, "+14155550001")
-	w.connect(w.paired(gone), hello("ins_c", 0)).leave()
+	w.connect(w.paired(gone), hello("ins_c", 0))
 	if err := w.service.RevokeRelay(t.Context(), w.relay(gone).ID); err != nil {
 		t.Fatal(err)
 	}
