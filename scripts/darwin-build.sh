@@ -9,6 +9,7 @@
 #   DARWIN_VET     "no" leaves go vet out
 #   VERSION        of a release, such as 1.2.3; else the programs call themselves dev
 #   UPDATE_PUBLIC_KEYS   whose signed manifests bluerelay updates itself by
+#   UPDATE_SOURCE        where it gets them: https://…/manifest.json
 #   ZIG            a zig program to use instead of the pinned one
 #
 # The C compiler and linker is zig (scripts/zig.sh). Apple's SDK is not needed:
@@ -53,6 +54,7 @@ mv "$work/mach_vm.h" "$headers/mach/mach_vm.h"
 version=${VERSION:-}
 ldflags="-w -buildid=${version:+ -X main.version=$version}"
 ldflags+="${UPDATE_PUBLIC_KEYS:+ -X bluerelay/update.publicKeys=$UPDATE_PUBLIC_KEYS}"
+ldflags+="${UPDATE_SOURCE:+ -X bluerelay/update.source=$UPDATE_SOURCE}"
 
 # For a small program: SQLite's own makers measure it with -Os, and nothing unwinds C on a Mac
 # but the reporter of crashes; Go has tables of its own.

@@ -8,6 +8,7 @@
 # scripts/release.sh builds twice and compares.
 #   VERSION              of the release, such as 1.2.3
 #   UPDATE_PUBLIC_KEYS   whose signed manifests bluerelay updates itself by
+#   UPDATE_SOURCE        where it gets them: https://…/manifest.json
 #   XDG_CACHE_HOME       for the C compiler's caches
 #   ZIG                  a zig program to use instead of the pinned one
 set -euo pipefail

@@ -8,6 +8,7 @@
 # Nothing is published. The environment, all of it optional:
 #   RELEASE_URL          where the files will be, for Homebrew: https://…/releases/download/v1.2.3
 #   UPDATE_PUBLIC_KEYS   built into bluerelay: whose manifests it updates itself by
+#   UPDATE_SOURCE        built into bluerelay: where it gets them, https://…/manifest.json
 #   UPDATE_SIGNING_KEY   signs the manifest of this release (go run ./update/sign -new-key FILE)
 set -euo pipefail
 shopt -s inherit_errexit
