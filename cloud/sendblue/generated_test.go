@@ -25,7 +25,7 @@ const generated = 12_000
 var discard = slog.New(slog.DiscardHandler)
 
 // secretText is in everything of an account that another must never be shown.
-const secretText = "canary"
+const secretText = "nightingale"
 
 // Requests made from the document, most of them wrong in some way, are never answered
 // with 5xx, always as the document says, and show and change nothing of another
