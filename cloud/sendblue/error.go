@@ -46,13 +46,6 @@ var answers = map[cloud.Code]struct{ status, code int }{
 	cloud.CursorExpired:        {http.StatusGone, 0},
 }
 
-// wrongMethod is a path that exists, asked in a way that does not.
-type wrongMethod struct{ allowed []string }
-
-func (e *wrongMethod) Error() string {
-	return "This path answers only " + strings.Join(e.allowed, ", ") + "."
-}
-
 // errorReply renders any error. What is not meant for the caller is logged, without
 // the request's body, and answered in general words.
 //
@@ -60,16 +53,16 @@ func (e *wrongMethod) Error() string {
 // told not to where a repetition cannot help, or where it is not known how far the
 // first request came.
 func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) reply {
-	if e, ok := errors.AsType[*wrongMethod](err); ok {
-		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
+	if e, ok := errors.AsType[*cloud.WrongMethod](err); ok {
+		w.Header().Set("Allow", strings.Join(e.Allowed, ", "))
 		return reply{http.StatusMethodNotAllowed, newEnvelope(0, "method_not_allowed", e.Error(), "")}
 	}
 	if e, ok := errors.AsType[*notSupported](err); ok {
 		return reply{http.StatusBadRequest, newEnvelope(codeInvalid, "not_supported", e.why, "")}
 	}
 	if e, ok := errors.AsType[*cloud.Replay](err); ok {
-		w.Header().Set(replayedHeader, "true")
-		return reply{e.Status, rendered(e.Body)}
+		w.Header().Set(cloud.ReplayedHeader, "true")
+		return reply{e.Status, cloud.Rendered(e.Body)}
 	}
 	e := cloud.Public(err)
 	if e == nil {
@@ -96,12 +89,8 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 	return reply{answer.status, out}
 }
 
-// retryHeader tells the official SDK whether it may repeat a request; replayedHeader
-// marks the answer to one that must take effect once and had.
-const (
-	retryHeader    = "x-should-retry"
-	replayedHeader = "Idempotency-Replayed"
-)
+// retryHeader tells the official SDK whether it may repeat a request.
+const retryHeader = "x-should-retry"
 
 // newEnvelope makes the body of an error about a field, "" for none. The rules name
 // fields in Texting Blue's words.

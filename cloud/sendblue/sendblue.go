@@ -10,9 +10,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"bluerelay/cloud"
@@ -81,15 +79,8 @@ type reply struct {
 	body   any
 }
 
-// rendered is a body that is written as it is.
-type rendered []byte
-
-func (r reply) encode() ([]byte, error) {
-	if done, ok := r.body.(rendered); ok {
-		return done, nil
-	}
-	return cloud.JSON(r.body)
-}
+// trouble is the body of an answer that could not be encoded.
+const trouble = `{"status":"ERROR","message":"Internal error."}`
 
 type handler func(context.Context, call) (reply, error)
 
@@ -116,14 +107,16 @@ func (a *API) register(pattern string, need cloud.Permission, h handler, once bo
 		if err != nil {
 			out = a.errorReply(w, r, err)
 		}
-		a.write(w, out)
+		if out.status != 0 {
+			a.cloud.Answer(w, out.status, out.body, trouble)
+		}
 	})
 }
 
 // admit checks whatever comes before the handler. An answer that is repeated comes
 // before every limit.
 func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permission, once bool) (call, error) {
-	w.Header().Set(leftHeader, "0")
+	cloud.ShowLeft(w, 0)
 	who, err := a.authenticate(r)
 	if err != nil {
 		return call{}, err
@@ -134,14 +127,14 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permissio
 		forbidden = who.Need(need)
 	}
 	if once && forbidden == nil {
-		setLeft(w, a.cloud.Left(who))
+		cloud.ShowLeft(w, a.cloud.Left(who))
 		c.once, bad = onceOf(c)
 		if err := a.cloud.Replayed(r.Context(), who, c.once); err != nil {
 			return c, err
 		}
 	}
 	left, err := a.cloud.Count(who)
-	setLeft(w, left)
+	cloud.ShowLeft(w, left)
 	return c, cmp.Or(forbidden, err, bad)
 }
 
@@ -152,46 +145,10 @@ func (a *API) authenticate(r *http.Request) (cloud.Principal, error) {
 	return a.cloud.AuthenticatePair(r.Context(), store.Sendblue, id, secret)
 }
 
-// leftHeader tells how many requests are left in the running minute.
-const leftHeader = "x-ratelimit-remaining"
-
-func setLeft(w http.ResponseWriter, left int64) {
-	if left == cloud.Unlimited {
-		left = math.MaxInt32
-	}
-	w.Header().Set(leftHeader, strconv.FormatInt(left, 10))
-}
-
-func (a *API) write(w http.ResponseWriter, out reply) {
-	if out.status == 0 {
-		return
-	}
-	data, err := out.encode()
-	if err != nil {
-		a.log.Error("http.not_encoded", "error", err.Error())
-		out.status, data = http.StatusInternalServerError, []byte(`{"status":"ERROR","message":"Internal error."}`)
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(out.status)
-	_, _ = w.Write(data) // a client that has gone needs no answer
-}
-
 // nothingHere answers paths that do not exist, and methods that a path does not
 // have.
 func (a *API) nothingHere(_ context.Context, c call) (reply, error) {
-	var allowed []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		probe := c.Clone(c.Context())
-		probe.Method = m
-		if _, pattern := a.mux.Handler(probe); pattern != "/" {
-			allowed = append(allowed, m)
-		}
-	}
-	if len(allowed) == 0 {
-		return reply{}, &cloud.Error{Code: cloud.NotFound, Message: "There is nothing at this path."}
-	}
-	return reply{}, &wrongMethod{allowed}
+	return reply{}, cloud.NothingAt(a.mux, c.Request)
 }
 
 // stamp writes a time as the API does: milliseconds, UTC, Z; "" for never.

@@ -39,25 +39,16 @@ var statuses = map[cloud.Code]int{
 	cloud.CursorExpired:        http.StatusGone,
 }
 
-// wrongMethod is a path that exists, asked in a way that does not.
-type wrongMethod struct{ allowed []string }
-
-func methodError(allowed []string) error { return &wrongMethod{allowed} }
-
-func (e *wrongMethod) Error() string {
-	return "This path answers only " + strings.Join(e.allowed, ", ") + "."
-}
-
 // errorReply renders any error. What is not meant for the caller is logged, without
 // the request's body, and answered in general words.
 func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) reply {
-	if e, ok := errors.AsType[*wrongMethod](err); ok {
-		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
+	if e, ok := errors.AsType[*cloud.WrongMethod](err); ok {
+		w.Header().Set("Allow", strings.Join(e.Allowed, ", "))
 		return reply{http.StatusMethodNotAllowed, envelope{errorBody{Code: string(cloud.InvalidRequest), Message: e.Error()}}}
 	}
 	if e, ok := errors.AsType[*cloud.Replay](err); ok {
-		w.Header().Set(replayedHeader, "true")
-		return reply{e.Status, rendered(e.Body)}
+		w.Header().Set(cloud.ReplayedHeader, "true")
+		return reply{e.Status, cloud.Rendered(e.Body)}
 	}
 	e := cloud.Public(err)
 	if e == nil {

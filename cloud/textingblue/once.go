@@ -7,9 +7,6 @@ import (
 	"bluerelay/cloud/store"
 )
 
-// replayedHeader marks the answer to a request that must take effect once and had.
-const replayedHeader = "Idempotency-Replayed"
-
 // onceOf reads a request's key, nil where it has none. A body that cannot be read as
 // JSON has no meaning to remember: the handler refuses it.
 func onceOf(r *http.Request, body []byte) (*cloud.Once, error) {
@@ -27,6 +24,3 @@ func onceOf(r *http.Request, body []byte) (*cloud.Once, error) {
 		return out.status, data, err
 	}}, nil
 }
-
-// rendered is a body that is written as it is.
-type rendered []byte

@@ -11,9 +11,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"bluerelay/cloud"
@@ -101,12 +99,8 @@ type reply struct {
 	body   any
 }
 
-func (r reply) encode() ([]byte, error) {
-	if done, ok := r.body.(rendered); ok {
-		return done, nil
-	}
-	return cloud.JSON(r.body)
-}
+// trouble is the body of an answer that could not be encoded.
+const trouble = `{"error":{"code":"internal_error","message":"Internal error."}}`
 
 type handler func(context.Context, call) (reply, error)
 
@@ -132,14 +126,16 @@ func (a *API) register(pattern string, need cloud.Permission, h handler, once bo
 		if err != nil {
 			out = a.errorReply(w, r, err)
 		}
-		a.write(w, out)
+		if out.status != 0 {
+			a.cloud.Answer(w, out.status, out.body, trouble)
+		}
 	})
 }
 
 // admit checks whatever comes before the handler. An answer that is repeated comes
 // before every limit.
 func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permission, once bool) (call, error) {
-	w.Header().Set(leftHeader, "0")
+	cloud.ShowLeft(w, 0)
 	who, err := a.cloud.Authenticate(r.Context(), store.TextingBlue, r.Header.Get("x-api-key"))
 	if err != nil {
 		return call{}, err
@@ -150,7 +146,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permissio
 		forbidden = who.Need(need)
 	}
 	if once = once && forbidden == nil && len(r.Header.Values(cloud.IdempotencyHeader)) > 0; once {
-		setLeft(w, a.cloud.Left(who))
+		cloud.ShowLeft(w, a.cloud.Left(who))
 		if bad = c.read(w); bad == nil {
 			c.once, bad = onceOf(r, c.body)
 		}
@@ -159,7 +155,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, need cloud.Permissio
 		}
 	}
 	left, err := a.cloud.Count(who)
-	setLeft(w, left)
+	cloud.ShowLeft(w, left)
 	if err = cmp.Or(forbidden, err, bad); err != nil {
 		return call{}, err
 	}
@@ -177,46 +173,10 @@ func (c *call) read(w http.ResponseWriter) (err error) {
 	return nil
 }
 
-// leftHeader tells how many requests are left in the running minute.
-const leftHeader = "x-ratelimit-remaining"
-
-func setLeft(w http.ResponseWriter, left int64) {
-	if left == cloud.Unlimited {
-		left = math.MaxInt32
-	}
-	w.Header().Set(leftHeader, strconv.FormatInt(left, 10))
-}
-
-func (a *API) write(w http.ResponseWriter, out reply) {
-	if out.status == 0 {
-		return
-	}
-	data, err := out.encode()
-	if err != nil {
-		a.log.Error("http.not_encoded", "error", err.Error())
-		out.status, data = http.StatusInternalServerError, []byte(`{"error":{"code":"internal_error","message":"Internal error."}}`)
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(out.status)
-	_, _ = w.Write(data) // a client that has gone needs no answer
-}
-
 // nothingHere answers paths that do not exist, and methods that a path does not
 // have.
 func (a *API) nothingHere(_ context.Context, c call) (reply, error) {
-	var allowed []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		probe := c.Clone(c.Context())
-		probe.Method = m
-		if _, pattern := a.mux.Handler(probe); pattern != "/" {
-			allowed = append(allowed, m)
-		}
-	}
-	if len(allowed) == 0 {
-		return reply{}, &cloud.Error{Code: cloud.NotFound, Message: "There is nothing at this path."}
-	}
-	return reply{}, methodError(allowed)
+	return reply{}, cloud.NothingAt(a.mux, c.Request)
 }
 
 // stamp writes a time as the API does: whole seconds, UTC, Z; nil for never.
