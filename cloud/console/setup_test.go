@@ -75,7 +75,7 @@ func TestSetup(t *testing.T) {
 	token := setup(false)
 	s := page(token)
 	wantAll(t, s, "Pair a Mac with &#43;14155559876", "10 more minutes", time.Now().UTC().Add(10*time.Minute).Format("15:"), "UTC",
-		"make build", "bluerelay pair &#39;https://blue.example/setup?token="+token+"&#39;", "bluerelay install",
+		"make build", "bluerelay pair &#39;https://blue.example/setup?token="+token+"&#39;", "bluerelay setup", "bluerelay install",
 		`<a href="x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles">`, `<a href="x-apple.systempreferences:com.apple.preference.security?Privacy_Automation">`,
 		"bluerelay doctor", "Smith &lt;&amp; Sons&gt;", "--scope all", "--scope started", "--scope allow:FILE", "bluerelay import")
 	wantNone(t, s, "replaced")
