@@ -112,10 +112,14 @@ func PrintJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// IsTerminal tells whether a person is likely to read what is written to f.
+// IsTerminal tells whether a person is likely to sit at the other end of f.
 func IsTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nobody, err := os.Stat(os.DevNull) // a character device too
+	return err != nil || !os.SameFile(info, nobody)
 }
 
 // Logger writes what is at or above level, a name that slog knows, to w.

@@ -18,7 +18,8 @@ import (
 	"bluerelay/wire"
 )
 
-// RelayRoutes registers what relays call: pairing, the socket, files, and messages of the past.
+// RelayRoutes registers what relays call: pairing, the socket, files, messages of the
+// past, and a message to see that all works.
 func (s *Service) RelayRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /relay/v1/pair", s.servePair)
 	mux.HandleFunc("GET /relay/v1/socket", s.serveSocket)
@@ -29,6 +30,7 @@ func (s *Service) RelayRoutes(mux *http.ServeMux) {
 		mux.HandleFunc(method+" /relay/v1/media/{id}", s.serveUpload)
 	}
 	mux.HandleFunc("POST /relay/v1/history", s.serveHistory)
+	mux.HandleFunc("POST /relay/v1/test", s.serveTrial)
 }
 
 func (s *Service) servePair(w http.ResponseWriter, r *http.Request) {

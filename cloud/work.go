@@ -19,7 +19,7 @@ func (s *session) take(ctx context.Context, f wire.Frame, frames <-chan wire.Fra
 		case wire.TypeReport:
 			reports = append(reports, *f.Report)
 		case wire.TypeHealth:
-			if err := s.noteHealth(ctx, *f.Health); err != nil {
+			if err := s.noteHealth(ctx, *f.Health, f.Checkup); err != nil {
 				return err
 			}
 		case wire.TypeHello, wire.TypeWelcome, wire.TypeSend, wire.TypeAck, wire.TypeDrain, wire.TypeCancel, wire.TypeRelease:
@@ -41,7 +41,7 @@ func (s *session) take(ctx context.Context, f wire.Frame, frames <-chan wire.Fra
 }
 
 // noteHealth writes down how the relay is, and has a person told where one is needed.
-func (s *session) noteHealth(ctx context.Context, h wire.Health) error {
+func (s *session) noteHealth(ctx context.Context, h wire.Health, found *wire.Checkup) error {
 	if s.retired {
 		return nil
 	}
@@ -52,7 +52,10 @@ func (s *session) noteHealth(ctx context.Context, h wire.Health) error {
 		if err := tx.UpdateRelay(s.relay); err != nil {
 			return err
 		}
-		return s.tellHealth(tx, s.relay, was, time.Now())
+		if err := s.tellHealth(tx, s.relay, was, time.Now()); err != nil || found == nil {
+			return err
+		}
+		return s.noteCheckup(tx, s.relay, *found, time.Now())
 	})
 	s.dispatch.ring()
 	return err

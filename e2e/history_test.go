@@ -70,10 +70,15 @@ func (w *world) pairAgain(more ...string) {
 	if err := os.RemoveAll(w.state()); err != nil {
 		w.t.Fatal(err)
 	}
-	made := decode[struct {
+	run(w.t, bluerelay, append([]string{"pair", w.setupURL(), "--state", w.state(), "--chat-db", w.mac.ChatDB()}, more...)...)
+}
+
+// setupURL is for another Mac.
+func (w *world) setupURL() string {
+	w.t.Helper()
+	return decode[struct {
 		SetupURL string `json:"setup_url"`
-	}](w.t, run(w.t, bluecloud, "line", "pair", line, "--replace", "--json", "--database", w.database()))
-	run(w.t, bluerelay, append([]string{"pair", made.SetupURL, "--state", w.state(), "--chat-db", w.mac.ChatDB()}, more...)...)
+	}](w.t, run(w.t, bluecloud, "line", "pair", line, "--replace", "--json", "--database", w.database())).SetupURL
 }
 
 // imported is what `import --json` prints.

@@ -34,7 +34,7 @@ var house = map[string][]string{
 	"cloud/textingblue":     {"cloud", "cloud/store", "wire"},
 	"cloud/sendblue":        {"cloud", "cloud/store", "wire"},
 	"cloud/console":         {"cloud", "cloud/store"},
-	"cmd/bluerelay":         {"cli", "fault", "relay", "chatdb", "applescript", "launchd", "mac", "update"},
+	"cmd/bluerelay":         {"cli", "fault", "relay", "chatdb", "applescript", "launchd", "mac", "update", "wire"},
 	"cmd/bluecloud":         {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
 	"contract":              {}, // for tests only
 	"torture":               {"cli", "simulator"},

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,7 @@ import (
 type Agent struct{ StateDir string }
 
 // ErrNoAgent says that no agent runs with this state folder.
-var ErrNoAgent = errors.New("no agent is running with this state folder: start it with `bluerelay start`, or `bluerelay run` to see what it does")
+var ErrNoAgent = errors.New("no agent is running with this state folder: start it with `bluerelay start`, or install it first with `bluerelay install`")
 
 // agentLimit bounds one request, in any case longer than the agent takes.
 const agentLimit = lookLimit + 15*time.Second
@@ -34,8 +35,8 @@ const maxAnswer = 1 << 20
 // is ErrNoAgent or says what a person should do.
 func (a Agent) Report(ctx context.Context, checks ...string) (wire.Checkup, error) {
 	var found wire.Checkup
-	query := url.Values{"check": checks}
-	return found, a.get(ctx, "/v1/report?"+query.Encode(), &found)
+	err := a.get(ctx, "/v1/report?"+url.Values{"check": checks}.Encode(), &found)
+	return found, err
 }
 
 // get makes one request and reads the answer.
@@ -75,6 +76,15 @@ func (a Agent) get(ctx context.Context, path string, into any) error {
 	return fmt.Errorf("what listens at %s is no agent of this version: restart the agent", socket)
 }
 
+// errOther is for whoever is not the user that the agent runs as.
+var errOther = errors.New("the agent belongs to another user: run this as the user that the agent runs as, without sudo")
+
+// owned tells whether a file is this user's.
+func owned(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(stat.Uid) == os.Getuid()
+}
+
 // unanswered puts into words why the agent gave no answer.
 func unanswered(socket string, err error) error {
 	info, serr := os.Lstat(socket)
@@ -84,7 +94,9 @@ func unanswered(socket string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return ErrNoAgent
 	case errors.Is(err, fs.ErrPermission):
-		return errors.New("the agent's state folder belongs to another user: run this as the user that the agent runs as, without sudo")
+		return errOther
+	case serr == nil && !owned(info):
+		return errOther
 	case isTimeout(err), errors.Is(err, context.DeadlineExceeded):
 		return errors.New("the agent does not answer in time: restart it with `bluerelay restart`")
 	}
@@ -94,6 +106,7 @@ func unanswered(socket string, err error) error {
 // Examine looks at what can honestly be seen from a terminal where no agent runs, why
 // says why it does not.
 func Examine(ctx context.Context, cfg Config, why error) wire.Checkup {
+	cfg.Osascript = cmp.Or(cfg.Osascript, "/usr/bin/osascript")
 	cfg.defaults()
 	d := newDoctor(cfg, nil, true)
 	d.why = why

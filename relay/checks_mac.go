@@ -24,6 +24,9 @@ const toolLimit = 5 * time.Second
 // ask runs a program of macOS that answers at once. Where it gives no answer, said is nil
 // and the verdict says so.
 func (d *doctor) ask(ctx context.Context, name string, args ...string) (said *mac.Result, f verdict) {
+	if d.cfg.simulated() && d.cfg.Tools.Dir == "" {
+		return nil, unsure("Messages is simulated here: what the machine is like does not matter to it.")
+	}
 	result, err := d.cfg.Tools.Run(ctx, toolLimit, nil, name, args...)
 	if err != nil {
 		return nil, unsure("This cannot be told here: " + err.Error() + ".")
@@ -111,7 +114,7 @@ func (d *doctor) lookAtState(ctx context.Context) verdict {
 	if err != nil {
 		return fails("The state folder cannot be looked at: check who owns it.", plainError(err))
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Getuid() {
+	if !owned(info) {
 		return fails(fmt.Sprintf("The state folder belongs to another user: run `sudo chown -R %d %s`, and never start bluerelay with sudo.", os.Getuid(), tilde(dir)))
 	}
 	for path, allowed := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, credentialFile): 0o600} {

@@ -117,7 +117,8 @@ func (d *doctor) lookAtAccount(ctx context.Context) verdict {
 }
 
 // lookAtAutomation asks Messages a harmless question, by the goroutine that sends. Unless
-// a person waits it asks only where Messages runs: the question would start it.
+// a person waits it asks only where Messages runs, which the question would start, and has
+// never been heard: a permission that was lost with an update shows at the start.
 func (d *doctor) lookAtAutomation(ctx context.Context) verdict {
 	if d.agent == nil {
 		return unsure(notOurs)
@@ -126,7 +127,7 @@ func (d *doctor) lookAtAutomation(ctx context.Context) verdict {
 	if f.state == "" && !runs {
 		return unsure("This shows when Messages runs.")
 	}
-	if f.state == "" || d.eager {
+	if d.eager || f.state == "" && d.agent.heard.Load() == nil {
 		if o, ok := d.agent.askMessages(ctx); ok {
 			return automation(o, "asked just now")
 		}

@@ -39,6 +39,7 @@ type heaven struct {
 	conn    *websocket.Conn
 	reports []wire.Report
 	health  wire.Health
+	checkup *wire.Checkup // the last one that came
 	changed chan struct{}
 }
 
@@ -123,6 +124,9 @@ func (h *heaven) hear(conn *websocket.Conn, f wire.Frame) bool {
 		return h.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: f.Report.Seq}}) == nil
 	case wire.TypeHealth:
 		h.health = *f.Health
+		if f.Checkup != nil {
+			h.checkup = f.Checkup
+		}
 	}
 	return true
 }

@@ -11,11 +11,12 @@ import (
 type health struct {
 	mu       sync.Mutex
 	problems map[wire.Problem]string
-	changed  chan struct{} // one slot: a doorbell
+	changed  chan struct{} // one slot: a doorbell, of whoever tells the cloud
+	news     chan struct{} // likewise, of the patrol
 }
 
 func newHealth() *health {
-	return &health{problems: make(map[wire.Problem]string), changed: make(chan struct{}, 1)}
+	return &health{problems: make(map[wire.Problem]string), changed: make(chan struct{}, 1), news: make(chan struct{}, 1)}
 }
 
 // set notes a problem with its sentence, or its end with an empty one. It reports
@@ -32,6 +33,7 @@ func (h *health) set(p wire.Problem, reason string) bool {
 		h.problems[p] = reason
 	}
 	ring(h.changed)
+	ring(h.news)
 	return true
 }
 

@@ -327,12 +327,17 @@ func (l *link) readLoop(ctx context.Context) error {
 func (l *link) writeLoop(ctx context.Context, acked int64, told wire.Health) error {
 	sent := acked
 	var tidied time.Time
+	var found *wire.Checkup // as it was told
 	for {
-		if now := l.health.now(); now != told {
-			if err := l.write(wire.Frame{Type: wire.TypeHealth, Health: &now}); err != nil {
+		if now, latest := l.health.now(), l.checkup.Load(); now != told || latest != found {
+			f := wire.Frame{Type: wire.TypeHealth, Health: &now}
+			if latest != found {
+				f.Checkup = latest
+			}
+			if err := l.write(f); err != nil {
 				return err
 			}
-			told = now
+			told, found = now, latest
 		}
 		more := false
 		if sent-acked < maxUnacked {

@@ -61,6 +61,7 @@ type localRoute struct {
 // localRoutes are all that the socket serves.
 var localRoutes = []localRoute{
 	{"GET /v1/report", (*desk).serveReport},
+	{"GET /v1/messages/{id}", (*desk).serveMessage},
 }
 
 // run listens until ctx ends. A socket that cannot be made costs the doctor, not the

@@ -59,6 +59,23 @@ func (j *journal) reports(ctx context.Context, seq int64, limit int) ([]wire.Rep
 	return list, rows.Err()
 }
 
+// lastReport is the last report about a message of ours, empty where there is none. It
+// reads reports from the newest on: it is for people who wait for one message.
+func (j *journal) lastReport(ctx context.Context, message string) (r wire.Report, err error) {
+	var data string
+	err = j.db.QueryRowContext(ctx, "SELECT report FROM outbox WHERE json_extract(report, '$.message') = ? ORDER BY seq DESC LIMIT 1", message).Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(data), &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the outbox: %w", err)
+	}
+	return r, nil
+}
+
 // gaveOut tells whether a report of this journal is the one that the cloud has under a
 // number. Reports that are forgotten by now are taken to be.
 func (j *journal) gaveOut(ctx context.Context, seq int64, token string) (bool, error) {

@@ -7,11 +7,12 @@
 // unknown and looked for, never done again; a status is reported only from a row in
 // chat.db. It speaks to one cloud, for one line, from one Mac.
 //
-// Six goroutines do the work, each owned and awaited by Run: the observer reads
+// Eight goroutines do the work, each owned and awaited by Run: the observer reads
 // chat.db, the sender runs osascript, the link keeps the websocket, the uploader
 // brings the files of inbound messages to the cloud, the fetcher those of orders to
-// the Mac, the keeper holds the Mac awake and tells when it slept. A seventh answers
-// the program's other commands at a socket. They meet in the journal and wake each
+// the Mac, the keeper holds the Mac awake and tells when it slept. Two more look at the
+// preconditions: the patrol now and then, for the cloud, and the desk whenever another
+// command of this program asks at its socket. They meet in the journal and wake each
 // other by doorbells; nothing lives only in memory. A Relay runs once and its exported
 // methods are not for concurrent use.
 package relay
@@ -63,6 +64,7 @@ type Config struct {
 	Grace        time.Duration // how long an incomplete row may stay so: 30 s
 	Net          time.Duration // the slow look beneath lost file events: 1 s
 	Retry        time.Duration // between tries at a chat.db or journal in trouble: 1 s
+	Checkup      time.Duration // between two looks at the preconditions of this Mac: 15 min
 	Drain        time.Duration // how long a stop waits for the osascript in hand: 15 s, below launchd's 20
 	RetryMin     time.Duration // first bound of the pause before a reconnect: 500 ms
 	RetryMax     time.Duration // last bound: 30 s
@@ -91,6 +93,7 @@ func (c *Config) defaults() {
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	c.Net = cmp.Or(c.Net, time.Second)
 	c.Retry = cmp.Or(c.Retry, time.Second)
+	c.Checkup = cmp.Or(c.Checkup, 15*time.Minute)
 	c.Drain = cmp.Or(c.Drain, 15*time.Second)
 	c.RetryMin = cmp.Or(c.RetryMin, 500*time.Millisecond)
 	c.RetryMax = cmp.Or(c.RetryMax, 30*time.Second)
@@ -112,6 +115,10 @@ func (c *Config) defaults() {
 	c.Sips = cmp.Or(c.Sips, "/usr/bin/sips")
 	c.Afconvert = cmp.Or(c.Afconvert, "/usr/bin/afconvert")
 }
+
+// simulated tells whether another program stands in for osascript: then the real Messages
+// of this machine, and what else concerns it, say nothing.
+func (c *Config) simulated() bool { return c.Osascript != "/usr/bin/osascript" }
 
 // Relay is one daemon.
 type Relay struct {
@@ -138,10 +145,11 @@ type Relay struct {
 	blind      atomic.Bool   // what the keeper sees of Messages does not count
 	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
 
-	began time.Time                     // when this process took the state folder
-	asks  chan chan applescript.Outcome // questions for Messages, to the sender
-	sent  chan struct{}                 // closed when the sender has ended
-	heard atomic.Pointer[heard]         // what Messages said last; nil before the first
+	began   time.Time                     // when this process took the state folder
+	asks    chan chan applescript.Outcome // questions for Messages, to the sender
+	sent    chan struct{}                 // closed when the sender has ended
+	heard   atomic.Pointer[heard]         // what Messages said last; nil before the first
+	checkup atomic.Pointer[wire.Checkup]  // the last look at the preconditions; nil before the first
 
 	dbMu  sync.RWMutex
 	db    *chatdb.DB // lent by the observer to the sender; nil while there is none
@@ -244,6 +252,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	others.Go(func() { errs[4] = newFetcher(r).run(outer); cancel() })
 	others.Go(func() { errs[5] = newKeeper(r).run(outer); cancel() })
 	others.Go(func() { (&desk{r}).run(outer) })
+	others.Go(func() { r.patrol(outer) })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
 			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit,

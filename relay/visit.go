@@ -94,8 +94,7 @@ func (v visit) unreached() verdict {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return fails(sentence(explain(err, v.server)), "unknown certificate")
 	}
-	if e, ok := errors.AsType[x509.HostnameError](err); ok {
-		_ = e // it would name the certificate's hosts
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fails("The cloud at "+v.server+" shows a certificate of another name: check the address it was paired with, and the server's certificate.", "certificate of another name")
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
@@ -104,7 +103,7 @@ func (v visit) unreached() verdict {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fails("The cloud at "+v.server+" shows a certificate that is not good: look at it on the server.", "bad certificate")
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return fails("The cloud at "+v.server+" does not speak TLS at this port: check the address and the server's --public-url.", "no TLS")
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {

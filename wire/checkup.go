@@ -42,3 +42,23 @@ const (
 	MaxCheckWord = 128
 	MaxCheckText = 400
 )
+
+// First is the check to be mended first: the first that fails. It is nil where none does.
+func (c Checkup) First() *Check {
+	for i := range c.Checks {
+		if c.Checks[i].State == CheckFail {
+			return &c.Checks[i]
+		}
+	}
+	return nil
+}
+
+// Holds tells whether every precondition holds. One that could not be told does not.
+func (c Checkup) Holds() bool {
+	for _, one := range c.Checks {
+		if one.State != CheckOK && one.State != CheckWarn {
+			return false
+		}
+	}
+	return true
+}

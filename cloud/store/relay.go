@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+
+	"bluerelay/wire"
 )
 
 // Relay is a Mac that was paired with a line.
@@ -19,27 +22,38 @@ type Relay struct {
 	Problem    string // a wire.Problem while not ready
 	Reason     string // one sentence for a person
 	Connected  bool
-	LastSeenAt int64 // Unix ms
-	CreatedAt  int64 // Unix ms
-	RetiredAt  int64 // Unix ms, 0 while it is its line's own
-	Replaced   bool  // retired by another Mac: it may still tell what it knows
-	Alarms     int64 // how often it has reported what must not happen
+	LastSeenAt int64  // Unix ms
+	CreatedAt  int64  // Unix ms
+	RetiredAt  int64  // Unix ms, 0 while it is its line's own
+	Replaced   bool   // retired by another Mac: it may still tell what it knows
+	Alarms     int64  // how often it has reported what must not happen
+	Checkup    string // JSON of a wire.Checkup, "" for none; CheckupDone decodes it
+	CheckedAt  int64  // Unix ms, when that came
 }
 
-const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at, replaced, alarms, next_hash"
+// CheckupDone is what the Mac found when it last looked at its preconditions, empty where
+// it has not told.
+func (v Relay) CheckupDone() wire.Checkup {
+	var c wire.Checkup
+	// What was stored here was made here; anything else says nothing.
+	_ = json.Unmarshal([]byte(v.Checkup), &c)
+	return c
+}
+
+const relayColumns = "id, account_id, line_id, secret_hash, host, os, version, ready, problem, reason, connected, last_seen_at, created_at, retired_at, replaced, alarms, next_hash, checkup, checked_at"
 
 func scanRelay(r scanner) (v Relay, err error) {
 	err = r.Scan(&v.ID, &v.AccountID, &v.LineID, &v.SecretHash, &v.Host, &v.OS, &v.Version, &v.Ready, &v.Problem, &v.Reason,
-		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt, &v.Replaced, &v.Alarms, &v.NextHash)
+		&v.Connected, &v.LastSeenAt, &v.CreatedAt, &v.RetiredAt, &v.Replaced, &v.Alarms, &v.NextHash, &v.Checkup, &v.CheckedAt)
 	return v, err
 }
 
 // CreateRelay adds a Mac. What its line has waiting was registered only, if the line never
 // had one; now it is queued.
 func (tx *Tx) CreateRelay(v Relay) error {
-	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO relays ("+relayColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
 		v.ID, v.AccountID, v.LineID, v.SecretHash, v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason,
-		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms, v.NextHash)
+		flag(v.Connected), v.LastSeenAt, v.CreatedAt, v.RetiredAt, flag(v.Replaced), v.Alarms, v.NextHash, v.Checkup, v.CheckedAt)
 	if err != nil {
 		return err
 	}
@@ -60,6 +74,16 @@ func (tx *Tx) CreateRelay(v Relay) error {
 func (tx *Tx) UpdateRelay(v Relay) error {
 	return tx.one("UPDATE relays SET host = $1, os = $2, version = $3, ready = $4, problem = $5, reason = $6, connected = $7, last_seen_at = $8 WHERE id = $9",
 		v.Host, v.OS, v.Version, flag(v.Ready), v.Problem, v.Reason, flag(v.Connected), v.LastSeenAt, v.ID)
+}
+
+// KeepCheckup writes what a Mac has found when it looked at its preconditions, in place of
+// what it found before.
+func (tx *Tx) KeepCheckup(id string, c wire.Checkup, at int64) error {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return tx.one("UPDATE relays SET checkup = $1, checked_at = $2 WHERE id = $3", string(data), at, id)
 }
 
 // RetireRelay ends a Mac's right to send, and its installs, or returns ErrNotFound. One

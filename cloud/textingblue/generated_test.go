@@ -138,7 +138,7 @@ func (w *quietWorld) belongings(key, from string) map[string]string {
 	ids["deliveries"] = made("POST", "/v1/webhooks/"+ids["webhooks"]+"/test", "", "id")
 	ids["cursor"] = made("GET", "/v1/events", "", "cursor")
 	team := store.Account{ID: made("GET", "/v1/team", "", "id")}
-	ids["members"] = w.person(team, "usr_"+word, word+"@example.com", cloud.RoleAdmin)
+	ids["members"] = w.person(team, "usr_"+team.ID, word+"@example.com", cloud.RoleAdmin)
 	ids["invitations"] = made("POST", "/v1/team/members/invite", fmt.Sprintf(`{"email":"guest@%s.example","role":"viewer"}`, word), "invitation_id")
 	var list struct{ Numbers []struct{ ID string } }
 	w.as(key, "GET", "/v1/numbers", "").into(w.t, &list)

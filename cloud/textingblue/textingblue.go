@@ -54,6 +54,7 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	a.handle("PUT /v1/numbers/{id}", cloud.NumbersWrite, a.updateNumber)
 	a.handle("PATCH /v1/numbers/{id}", cloud.NumbersWrite, a.updateNumber)
 	a.handle("DELETE /v1/numbers/{id}", cloud.NumbersWrite, a.deleteNumber)
+	a.handle("GET /v1/relays", cloud.NumbersRead, a.listRelays)
 	a.handle("GET /v1/webhooks", cloud.WebhooksManage, a.listWebhooks)
 	a.handle("POST /v1/webhooks", cloud.WebhooksManage, a.createWebhook)
 	a.handle("GET /v1/webhooks/{id}", cloud.WebhooksManage, a.getWebhook)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/wire"
 )
 
 func relayCommand() *cobra.Command {
@@ -43,10 +45,16 @@ func relayList() *cobra.Command {
 					out[i] = map[string]any{
 						"relay_id": r.ID, "account_id": r.AccountID, "line_id": r.LineID, "phone_number": l.PhoneNumber, "host": r.Host, "os": r.OS, "version": r.Version,
 						"connected": r.Connected, "ready": r.Ready, "problem": r.Problem, "reason": r.Reason, "alarms": r.Alarms, "orphan_reports": len(orphans), "last_seen_at": stamp(r.LastSeenAt),
+						"checks": append([]wire.Check{}, r.CheckupDone().Checks...), "checked_at": stamp(r.CheckedAt),
 					}
 					rows[i] = []any{r.ID, l.PhoneNumber, r.Host, r.Version, health(r), r.Alarms, when(r.LastSeenAt)}
 				}
-				return d.print(map[string]any{"relays": out}, func(w io.Writer) { table(w, "RELAY\tNUMBER\tMAC\tVERSION\tHEALTH\tALARMS\tLAST SEEN", rows) })
+				return d.print(map[string]any{"relays": out}, func(w io.Writer) {
+					table(w, "RELAY\tNUMBER\tMAC\tVERSION\tHEALTH\tALARMS\tLAST SEEN", rows)
+					for _, r := range list {
+						printTroubles(w, r)
+					}
+				})
 			})
 		},
 	}
@@ -65,6 +73,16 @@ func health(r store.Relay) string {
 		return "ready"
 	}
 	return r.Reason
+}
+
+// printTroubles writes what a Mac found wrong when it last looked at its preconditions, the
+// first to be mended first.
+func printTroubles(w io.Writer, r store.Relay) {
+	for _, c := range r.CheckupDone().Checks {
+		if c.State == wire.CheckFail || c.State == wire.CheckWarn {
+			fmt.Fprintf(w, "%s  %s (%s, found %s): %s\n", r.ID, strings.ReplaceAll(c.Name, "_", " "), c.State, when(r.CheckedAt), c.Next)
+		}
+	}
 }
 
 func relayRevoke() *cobra.Command {
