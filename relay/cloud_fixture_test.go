@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,6 +200,17 @@ func (h *heaven) hears(want string) {
 	h.until(want, func() bool { return slices.Contains(h.heard(), want) })
 }
 
+// writeProgram writes a program that is about to be run. No child may be made meanwhile:
+// it would hold the file open for writing, and such a file cannot be run.
+func writeProgram(t testing.TB, path, script string) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // rig is a whole relay with its Messages and a script for osascript.
 type rig struct {
 	*heaven
@@ -217,9 +229,7 @@ func newMac(t testing.TB) *rig {
 	m.calls = filepath.Join(dir, "calls")
 	program := filepath.Join(dir, "osascript")
 	script := "#!/bin/sh\ncat >/dev/null\nprintf '%s\\n' \"$4 $5 $6 $7 $8\" >>" + m.calls + "\necho " + applescript.Dispatch + " >&2\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, program, script)
 	state := filepath.Join(dir, "state")
 	if err := os.Mkdir(state, 0o700); err != nil {
 		t.Fatal(err)

@@ -30,9 +30,7 @@ func (m *rig) onMac(other map[string]string) {
 	dir := m.t.TempDir()
 	for _, programs := range []map[string]string{well, other} {
 		for name, script := range programs {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-				m.t.Fatal(err)
-			}
+			writeProgram(m.t, filepath.Join(dir, name), "#!/bin/sh\n"+script+"\n")
 		}
 	}
 	m.cfg.Tools = mac.Tools{Dir: dir}
@@ -152,9 +150,7 @@ func chmod(t testing.TB, path string, mode os.FileMode) {
 // osascript replaces the stand-in for osascript by a script.
 func (m *rig) osascript(script string) {
 	m.t.Helper()
-	if err := os.WriteFile(m.cfg.Osascript, []byte("#!/bin/sh\ncat >/dev/null\n"+script+"\n"), 0o700); err != nil {
-		m.t.Fatal(err)
-	}
+	writeProgram(m.t, m.cfg.Osascript, "#!/bin/sh\ncat >/dev/null\n"+script+"\n")
 }
 
 // A permission that comes while somebody waits is seen by the next question, and the queue

@@ -21,9 +21,7 @@ import (
 func tool(t testing.TB, dir, name, script string) (calls func() []string) {
 	t.Helper()
 	log := filepath.Join(dir, name+".calls")
-	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho \"$@\" >>'"+log+"'\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, filepath.Join(dir, name), "#!/bin/sh\necho \"$@\" >>'"+log+"'\n"+script+"\n")
 	return func() []string {
 		data, err := os.ReadFile(log)
 		if err != nil {
