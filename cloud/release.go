@@ -14,13 +14,11 @@ import (
 // with the session that was asked, if any.
 func (s *Service) clearTheWay(ctx context.Context, tokenHash string) (*session, error) {
 	setup, err := setupOf(ctx, s.store, tokenHash, time.Now())
-	if err != nil {
+	// Why a token does not work, the transaction says that would use it: this is no one look.
+	if err != nil || !setup.Replaces {
 		return nil, err
 	}
 	line := setup.line
-	if err := setup.refusal(); err != nil || line.RelayID == "" {
-		return nil, err
-	}
 	patience := time.NewTimer(s.cfg.ReleaseWait)
 	defer patience.Stop()
 	for {
