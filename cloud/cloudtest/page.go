@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -58,7 +59,8 @@ func (p Page) Run(t *testing.T, server string, real ...string) {
 		} else if out, err := exec.Command("sh", "-c", there.Replace(examples[i].curl)).Output(); err != nil {
 			t.Fatalf("%s\n%v %s", examples[i].curl, err, out)
 		}
-		p.Changing.Golden(t, file, back.Replace(w.request)+"\n---\n"+back.Replace(w.answer)+"\n")
+		request, answer := w.last()
+		p.Changing.Golden(t, file, back.Replace(request)+"\n---\n"+back.Replace(answer)+"\n")
 		if p.After != nil {
 			p.After(name)
 		}
@@ -66,7 +68,7 @@ func (p Page) Run(t *testing.T, server string, real ...string) {
 			continue
 		}
 		var got, want any
-		_, body, _ := strings.Cut(w.answer, "\n")
+		_, body, _ := strings.Cut(answer, "\n")
 		if err := errors.Join(json.Unmarshal([]byte(body), &got), json.Unmarshal(examples[i].answer, &want)); err != nil {
 			t.Fatal(err)
 		}
@@ -151,8 +153,17 @@ func (p Page) agree(t *testing.T, at string, got, want any) {
 
 // witness stands before a server and keeps the last exchange.
 type witness struct {
-	server          *httptest.Server
+	server *httptest.Server
+
+	mu              sync.Mutex // whoever made the request may be another process
 	request, answer string
+}
+
+// last is the exchange that was kept.
+func (w *witness) last() (request, answer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.request, w.answer
 }
 
 func newWitness(t *testing.T, server string, headers []string) *witness {
@@ -166,21 +177,26 @@ func newWitness(t *testing.T, server string, headers []string) *witness {
 	proxy.ModifyResponse = func(resp *http.Response) error {
 		body, err := io.ReadAll(resp.Body)
 		resp.Body = io.NopCloser(bytes.NewReader(body))
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.answer = fmt.Sprintf("%d\n%s", resp.StatusCode, body)
 		return err
 	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		w.request = r.Method + " " + r.RequestURI
+		request := r.Method + " " + r.RequestURI
 		for _, name := range headers {
 			if value := r.Header.Get(name); value != "" {
-				w.request += "\n" + name + ": " + value
+				request += "\n" + name + ": " + value
 			}
 		}
 		if len(body) > 0 {
-			w.request += "\n\n" + string(body)
+			request += "\n\n" + string(body)
 		}
+		w.mu.Lock()
+		w.request = request
+		w.mu.Unlock()
 		proxy.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
