@@ -400,7 +400,7 @@ func TestServerSaysGoodbye(t *testing.T) {
 
 // A Mac that has fallen silent without closing is noticed.
 func TestSilentMacIsAway(t *testing.T) {
-	w := newWorld(t, func(c *cloud.Config) { c.Ping = 20 * time.Millisecond })
+	w := newWorld(t, func(c *cloud.Config) { c.Ping = 250 * time.Millisecond })
 	secret := w.paired(w.line)
 	m := w.connect(secret, hello("ins_a", 0))
 	m.idle() // its reader answers pings: it stays

@@ -191,7 +191,7 @@ func TestUsage(t *testing.T) {
 		{2, bluecloud, []string{"line", "add", "+14155550000"}, "--account is needed"},
 		{2, bluecloud, []string{"serve", "--webhook-allow", "home", "--data", t.TempDir()}, "neither an address nor a range"},
 		{2, bluecloud, []string{"serve", "--public-url", "example.com", "--data", t.TempDir()}, "--public-url must be"},
-		{2, bluerelay, []string{"pair"}, "accepts 1 arg"},
+		{2, bluerelay, []string{"pair"}, "give a setup URL"},
 		{2, bluerelay, []string{"pair", "https://x/setup?token=dev_a", "--scope", "some", "--state", t.TempDir()}, "--scope must be"},
 		{1, bluecloud, []string{"account", "create", "", "--data", t.TempDir()}, "needs a name"},
 		{1, bluecloud, []string{"line", "add", "12345", "--account", "team_x", "--data", t.TempDir()}, "there is no account"},

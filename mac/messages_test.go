@@ -115,7 +115,7 @@ func TestEndMessagesStops(t *testing.T) {
 	if err := (Tools{Dir: dir}).EndMessages(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
-	if err := (Tools{Dir: dir}).EndMessages(t.Context(), 10*time.Millisecond); err != nil {
+	if err := (Tools{Dir: dir}).EndMessages(t.Context(), 300*time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	<-ended

@@ -11,8 +11,28 @@ import (
 )
 
 // PostgreSQL finds texts by an index of its own on the column; what is too long for that
-// is found by its beginning.
-const indexPostgres = "CREATE INDEX IF NOT EXISTS messages_texts ON messages USING gin (to_tsvector('simple', LEFT(content, 50000)))"
+// is found by its beginning. In locale C it takes every character beyond ASCII for a letter,
+// so that a word in quotation marks would be another word: punctuation is made blanks first.
+var (
+	wordsPostgres = "to_tsvector('simple', TRANSLATE(LEFT(content, 50000), '" + string(punctuation) + "', '" + strings.Repeat(" ", len(punctuation)) + "'))"
+	indexPostgres = []string{
+		"DROP INDEX IF EXISTS messages_texts", // as it was before punctuation was heeded
+		"CREATE INDEX IF NOT EXISTS messages_words ON messages USING gin (" + wordsPostgres + ")",
+	}
+)
+
+// punctuation is what stands between words beyond ASCII: that of Latin-1, of Unicode's
+// general block and of East Asia. Emoji stay parts of words on PostgreSQL.
+var punctuation = func() (list []rune) {
+	for _, block := range [][2]rune{{0xa0, 0xbf}, {0x2000, 0x206f}, {0x3000, 0x303f}, {0xff00, 0xff65}} {
+		for c := block[0]; c <= block[1]; c++ {
+			if !unicode.In(c, unicode.L, unicode.N, unicode.Mn, unicode.Co) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
+}()
 
 // The index of texts is SQLite's own full-text search (FTS4: FTS5 needs a build tag). A
 // row's docid is the account's ordinal above docidBits bits of the message's number, so
@@ -33,8 +53,12 @@ const (
 // are.
 func prepareSearch(ctx context.Context, db *sql.DB, e *engine) error {
 	if e.server {
-		_, err := db.ExecContext(ctx, indexPostgres)
-		return err
+		for _, statement := range indexPostgres {
+			if _, err := db.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	var n int
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'message_texts'").Scan(&n); err != nil || n > 0 {

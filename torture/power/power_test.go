@@ -164,7 +164,7 @@ func (n *node) same(path string) error {
 	for _, e := range entries {
 		at := left[e.Name()]
 		delete(left, e.Name())
-		if transient(e.Name()) {
+		if transient(e.Name()) || e.Type() == fs.ModeSocket { // a socket holds nothing, and is made anew at each start
 			continue
 		}
 		if at == nil {
