@@ -185,17 +185,18 @@ func newWitness(t *testing.T, server string, headers []string) *witness {
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		request := r.Method + " " + r.RequestURI
+		var request strings.Builder
+		request.WriteString(r.Method + " " + r.RequestURI)
 		for _, name := range headers {
 			if value := r.Header.Get(name); value != "" {
-				request += "\n" + name + ": " + value
+				request.WriteString("\n" + name + ": " + value)
 			}
 		}
 		if len(body) > 0 {
-			request += "\n\n" + string(body)
+			request.WriteString("\n\n" + string(body))
 		}
 		w.mu.Lock()
-		w.request = request
+		w.request = request.String()
 		w.mu.Unlock()
 		proxy.ServeHTTP(rw, r)
 	}))
