@@ -1,7 +1,6 @@
 package cloud_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,19 +16,7 @@ import (
 // history posts messages of the past as a Mac does.
 func (w *world) history(secret string, body []byte) (int, wire.HistoryAnswer) {
 	w.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, w.server.URL+"/relay/v1/history", bytes.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+secret)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer wire.HistoryAnswer
-	_ = json.NewDecoder(resp.Body).Decode(&answer) // a refused credential is answered in plain text
-	return resp.StatusCode, answer
+	return postAsMac[wire.HistoryAnswer](w, "/relay/v1/history", secret, string(body))
 }
 
 func historyOf(t *testing.T, list ...wire.Past) []byte {

@@ -50,6 +50,23 @@ func (w *world) paired(l store.Line) string {
 	return answer.Secret
 }
 
+// postAsMac posts to a path that wants a Mac's credential.
+func postAsMac[T any](w *world, path, secret, body string) (status int, answer T) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	_ = json.NewDecoder(resp.Body).Decode(&answer) // a refused credential is answered in plain text
+	return resp.StatusCode, answer
+}
+
 // mac is a relay that does what the test says.
 type mac struct {
 	w       *world

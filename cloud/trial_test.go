@@ -1,7 +1,6 @@
 package cloud_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,19 +12,7 @@ import (
 // tries asks for a test message as a Mac does.
 func (w *world) tries(secret, body string) (int, wire.TrialAnswer) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.server.URL+"/relay/v1/test", strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+secret)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer wire.TrialAnswer
-	_ = json.NewDecoder(resp.Body).Decode(&answer) // a refusal of the credential is no JSON
-	return resp.StatusCode, answer
+	return postAsMac[wire.TrialAnswer](w, "/relay/v1/test", secret, body)
 }
 
 // A person at the Mac gets an ordinary message from the Mac's own line.

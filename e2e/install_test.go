@@ -147,16 +147,16 @@ func (u *macUser) logged(want string) {
 	})
 }
 
-// TestInstallStory is the life of an installed daemon, from the download to its removal, in
-// real processes under a launchd of the test.
-func TestInstallStory(t *testing.T) {
-	u := newMacUser(t)
-	w := &world{t: t, dir: t.TempDir(), address: freeAddress(t)}
+// newOwner is a server with an account and a line, the simulated Messages of a user's Mac, and
+// the setup URL of the line.
+func newOwner(t *testing.T, u *macUser) (w *world, mac *simulator.Process, setup string) {
+	t.Helper()
+	w = &world{t: t, dir: t.TempDir(), address: freeAddress(t)}
 	w.startCloud()
 	account := decode[struct {
 		AccountID string `json:"account_id"`
 	}](t, run(t, bluecloud, "account", "create", "Test", "--json", "--database", w.database())).AccountID
-	setup := decode[struct {
+	setup = decode[struct {
 		SetupURL string `json:"setup_url"`
 	}](t, run(t, bluecloud, "line", "add", line, "--account", account, "--json", "--database", w.database())).SetupURL
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -166,6 +166,14 @@ func TestInstallStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = mac.Stop(context.Background()) })
+	return w, mac, setup
+}
+
+// TestInstallStory is the life of an installed daemon, from the download to its removal, in
+// real processes under a launchd of the test.
+func TestInstallStory(t *testing.T) {
+	u := newMacUser(t)
+	_, mac, setup := newOwner(t, u)
 	withhold(t, filepath.Dir(mac.ChatDB()))
 
 	if out, _, code := u.run("status"); code != 0 || !strings.Contains(out, "bluerelay install") {

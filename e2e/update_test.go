@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"bluerelay/simulator"
 	"bluerelay/update"
 )
 
@@ -75,21 +74,7 @@ func TestUpdateStory(t *testing.T) {
 	t.Parallel()
 	u := newMacUser(t)
 	r := newReleases(t, u.base)
-	w := &world{t: t, dir: t.TempDir(), address: freeAddress(t)}
-	w.startCloud()
-	account := decode[struct {
-		AccountID string `json:"account_id"`
-	}](t, run(t, bluecloud, "account", "create", "Test", "--json", "--database", w.database())).AccountID
-	setup := decode[struct {
-		SetupURL string `json:"setup_url"`
-	}](t, run(t, bluecloud, "line", "add", line, "--account", account, "--json", "--database", w.database())).SetupURL
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	mac, err := simulator.Start(ctx, bluecloud, filepath.Join(u.base, "mac"), simulator.Options{Speed: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = mac.Stop(context.Background()) })
+	w, mac, setup := newOwner(t, u)
 	u.own(filepath.Join(u.base, "mac"))
 	first, second := r.build("1.0.0"), r.build("1.1.0")
 	if err := os.Rename(first, u.program); err != nil {

@@ -18,6 +18,9 @@ func TestReplaceOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("none", folder, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skipf("no small disk can be made here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(folder, 0) })

@@ -63,12 +63,11 @@ const (
 	codeNoDomain     = 112 // of that user, at the screen
 	codeNotFound     = 113 // no such service in the domain
 	codeNotInSession = 125 // no login at the screen: over the network only
-	loginItems       = "x-apple.systempreferences:com.apple.LoginItems-Settings.extension"
 	nextNoSession    = "Log in at the Mac's screen once as the user that is signed in to Messages (a login over the network is not enough), and turn on automatic login if nobody sits there; then run the command again."
 	nextNotLoaded    = "Run `bluerelay start`, or `bluerelay install` if it was never installed."
 	nextInProgress   = "Wait a minute and run the command again; if it stays so, restart the Mac."
 	nextDisabled     = "Run `bluerelay install` again; if that does not help, restart the Mac."
-	nextNotAccepted  = "Most often it is switched off: turn on bluerelay in System Settings > General > Login Items & Extensions (`open '" + loginItems + "'`), then run `bluerelay install` again."
+	nextNotAccepted  = "Most often it is switched off: turn on bluerelay in System Settings > General > Login Items & Extensions (`open '" + mac.PaneLoginItems + "'`), then run `bluerelay install` again."
 	nextUnknown      = "Run the command again; if that does not help, restart the Mac and run `bluerelay install`."
 	nextSignature    = "Run `bluerelay install` again, which signs the program and has launchd read it anew."
 	nextNotRunning   = "`bluerelay logs` says why."

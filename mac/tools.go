@@ -72,9 +72,6 @@ type Result struct {
 // context.DeadlineExceeded after limit. On a machine that is no Mac there are only stand-ins:
 // what has the same name there is another program.
 func (t Tools) Run(ctx context.Context, limit time.Duration, stdin []byte, name string, args ...string) (Result, error) {
-	if t.Dir == "" && runtime.GOOS != "darwin" {
-		return Result{Code: -1}, fmt.Errorf("run %s: %w", name, ErrNoTool)
-	}
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return t.run(within, stdin, name, args...)
@@ -85,7 +82,19 @@ func (t Tools) run(ctx context.Context, stdin []byte, name string, args ...strin
 	if t.Dir == "" && runtime.GOOS != "darwin" {
 		return Result{Code: -1}, fmt.Errorf("run %s: %w", name, ErrNoTool)
 	}
-	cmd := exec.CommandContext(ctx, t.Path(name), args...)
+	return start(ctx, stdin, t.Path(name), args...)
+}
+
+// Start runs any program as Tools.Run does those of macOS, without standard input.
+func Start(ctx context.Context, limit time.Duration, path string, args ...string) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return start(ctx, nil, path, args...)
+}
+
+func start(ctx context.Context, stdin []byte, path string, args ...string) (Result, error) {
+	name := filepath.Base(path)
+	cmd := exec.CommandContext(ctx, path, args...)
 	var out, errs bounded
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if stdin != nil {

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"bluerelay/chatdb"
+	"bluerelay/mac"
 )
 
 // Access is what the daemon knows of macOS's permission to read chat.db. It is a file of
@@ -58,12 +57,8 @@ func ReadAccess(stateDir string) (*Access, error) {
 
 func (a Access) write(stateDir string) error {
 	data, err := json.Marshal(a)
-	path := filepath.Join(stateDir, accessFile)
 	if err == nil {
-		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = replaceFile(stateDir, accessFile, append(data, '\n'), func() {})
 	}
 	if err != nil {
 		return fmt.Errorf("note what is known of chat.db's permission: %w", err)
@@ -182,14 +177,6 @@ const freshLimit = 30 * time.Second
 
 // ask starts a fresh process and returns its exit code.
 func (g *gate) ask(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, freshLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, g.cfg.Fresh, "probe", "chat-db", "--chat-db", g.cfg.ChatDB)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	err := cmd.Run()
-	if _, exited := errors.AsType[*exec.ExitError](err); exited && ctx.Err() == nil {
-		return cmd.ProcessState.ExitCode(), nil
-	}
-	return FreshReadable, err
+	result, err := mac.Start(ctx, freshLimit, g.cfg.Fresh, "probe", "chat-db", "--chat-db", g.cfg.ChatDB)
+	return result.Code, err
 }

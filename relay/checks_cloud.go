@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bluerelay/mac"
 	"context"
 	"fmt"
 	"net/http"
@@ -26,7 +27,7 @@ func (d *doctor) lookAtCloud(ctx context.Context) verdict {
 	case v.err != nil:
 		return v.unreached()
 	case v.status == http.StatusProxyAuthRequired:
-		return fails("The proxy of this Mac wants a login: put it into HTTPS_PROXY of the agent's environment, or go without the proxy.", fact).in(paneNetwork)
+		return fails("The proxy of this Mac wants a login: put it into HTTPS_PROXY of the agent's environment, or go without the proxy.", fact).in(mac.PaneNetwork)
 	case v.status == http.StatusBadRequest || v.status == http.StatusUnauthorized:
 		return holds(fact)
 	case v.status >= 500:
@@ -57,9 +58,9 @@ func (d *doctor) lookAtClock(ctx context.Context) verdict {
 	case off < loseClock:
 		return holds("the clocks agree")
 	case off < wrongClock:
-		return warns(next, fact).in(paneClock)
+		return warns(next, fact).in(mac.PaneClock)
 	}
-	return fails(next, fact).in(paneClock)
+	return fails(next, fact).in(mac.PaneClock)
 }
 
 func (d *doctor) lookAtCredential(ctx context.Context) verdict {

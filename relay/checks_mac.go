@@ -56,7 +56,7 @@ func (d *doctor) lookAtVersion(ctx context.Context) verdict {
 	case said.Code != 0 || err != nil || len(version) > 20:
 		return unsure("macOS did not tell its version.")
 	case number < oldest:
-		return fails(fmt.Sprintf("Update this Mac to macOS %d or newer.", oldest), "macOS "+version).in(paneUpdate)
+		return fails(fmt.Sprintf("Update this Mac to macOS %d or newer.", oldest), "macOS "+version).in(mac.PaneUpdate)
 	}
 	return holds("macOS " + version)
 }
@@ -182,7 +182,7 @@ func (d *doctor) lookAtSleep(ctx context.Context) verdict {
 		return holds(fmt.Sprintf("sleep after %d min is being prevented", minutes))
 	}
 	return fails("Keep this Mac awake: switch on \"Prevent automatic sleeping when the display is off\", or run `sudo pmset -a sleep 0`.",
-		fmt.Sprintf("it sleeps after %d min without anybody", minutes)).in(paneEnergy)
+		fmt.Sprintf("it sleeps after %d min without anybody", minutes)).in(mac.PaneEnergy)
 }
 
 // sleepOf finds the minutes of idling after which the Mac sleeps, 0 for never, in what

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bluerelay/mac"
 	"context"
 	"errors"
 	"io/fs"
@@ -23,7 +24,7 @@ func (d *doctor) lookAtChatDB(context.Context) verdict {
 	if d.agent == nil {
 		// Only that it is not there can be seen without the agent's permission.
 		if _, err := os.Stat(d.cfg.ChatDB); errors.Is(err, fs.ErrNotExist) {
-			return fails(setUp, "there is no chat.db").in(openMessages)
+			return fails(setUp, "there is no chat.db").in(mac.OpenMessages)
 		}
 		return unsure(notOurs)
 	}
@@ -34,9 +35,9 @@ func (d *doctor) lookAtChatDB(context.Context) verdict {
 	case err == nil:
 		return unsure("The agent is about to open it: ask again in a moment.")
 	case errors.Is(err, chatdb.ErrMissing):
-		return fails(setUp, "there is no chat.db").in(openMessages)
+		return fails(setUp, "there is no chat.db").in(mac.OpenMessages)
 	case errors.Is(err, chatdb.ErrPermission):
-		return fails("Give bluerelay Full Disk Access: add it to the list and switch it on, or off and on again if it is on already.", "macOS withholds chat.db").in(paneFullDisk)
+		return fails("Give bluerelay Full Disk Access: add it to the list and switch it on, or off and on again if it is on already.", "macOS withholds chat.db").in(mac.PaneFullDisk)
 	}
 	return fails(chatDBSentence(err), "it cannot be read")
 }
@@ -66,7 +67,7 @@ func (d *doctor) lookAtMessages(ctx context.Context) verdict {
 	if d.agent != nil {
 		for _, p := range []wire.Problem{wire.ProblemMessages, wire.ProblemStuck, wire.ProblemOsascript} {
 			if reason := d.agent.health.reason(p); reason != "" {
-				return fails(reason).in(openMessages)
+				return fails(reason).in(mac.OpenMessages)
 			}
 		}
 	}
@@ -75,7 +76,7 @@ func (d *doctor) lookAtMessages(ctx context.Context) verdict {
 	case f.state != "":
 		return f
 	case !running:
-		return fails("Open Messages on this Mac and leave it open.", "it is not running").in(openMessages)
+		return fails("Open Messages on this Mac and leave it open.", "it is not running").in(mac.OpenMessages)
 	}
 	return holds("it is running")
 }
@@ -99,7 +100,7 @@ func (d *doctor) lookAtAccount(ctx context.Context) verdict {
 		return unsure(notOurs)
 	}
 	if reason := d.agent.health.reason(wire.ProblemAccount); reason != "" {
-		return fails(reason, "messages have failed for the Mac's own account").in(openMessages)
+		return fails(reason, "messages have failed for the Mac's own account").in(mac.OpenMessages)
 	}
 	db, done := d.agent.borrowDB()
 	defer done()
@@ -111,7 +112,7 @@ func (d *doctor) lookAtAccount(ctx context.Context) verdict {
 	case err != nil:
 		return unsure("This shows when chat.db can be read.")
 	case mark.RowID == 0:
-		return unsure("Messages has never had a message on this Mac: sign in and send one by hand.").in(openMessages)
+		return unsure("Messages has never had a message on this Mac: sign in and send one by hand.").in(mac.OpenMessages)
 	}
 	return holds("no message has failed for want of an account")
 }
@@ -144,9 +145,9 @@ func (d *doctor) lookAtAutomation(ctx context.Context) verdict {
 func automation(o applescript.Outcome, when string) verdict {
 	switch o.Reason {
 	case applescript.Denied:
-		return fails(o.Sentence(), "macOS refuses", when).in(paneAutomation)
+		return fails(o.Sentence(), "macOS refuses", when).in(mac.PaneAutomation)
 	case applescript.Prompt:
-		return fails(o.Sentence(), "no answer in time", when).in(paneAutomation)
+		return fails(o.Sentence(), "no answer in time", when).in(mac.PaneAutomation)
 	case applescript.NotRunning, applescript.TimedOut:
 		return unsure("This shows when Messages runs and answers.", when)
 	case applescript.Environment, applescript.CannotStart, applescript.DiskTrouble:

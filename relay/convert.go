@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 
@@ -71,13 +71,11 @@ func (c converter) convert(ctx context.Context, v conversion, in string) (*os.Fi
 // run starts the program in a process group of its own, which ends with it or at
 // the deadline. What it says is not kept: it may hold names of files.
 func (c converter) run(ctx context.Context, v conversion, in, out string) (*os.File, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, v.program, v.args(in, out)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
+	result, err := mac.Start(ctx, c.limit, v.program, v.args(in, out)...)
+	if err == nil && result.Code != 0 {
+		err = fmt.Errorf("the program ended with code %d", result.Code)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// A link in the place of the copy would lead elsewhere.

@@ -127,26 +127,7 @@ func (c Credential) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, credentialFile)
-	f, err := os.CreateTemp(dir, credentialFile+".*") // 0600 by its nature
-	if err != nil {
-		return fmt.Errorf("write the credential: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		fault.Before(fault.RelayCredential)
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncFolder(dir)
-	}
+	err = replaceFile(dir, credentialFile, append(data, '\n'), func() { fault.Before(fault.RelayCredential) })
 	if err != nil {
 		return fmt.Errorf("write the credential: %w", err)
 	}

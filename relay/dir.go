@@ -35,3 +35,29 @@ func existing(dir string) string {
 		dir = filepath.Dir(dir)
 	}
 }
+
+// replaceFile puts a file of the owner only, mode 0600, in the place of one of that name. It
+// is the old one or the new one, whole, whatever happens, and when replaceFile has returned
+// nil it survives a power cut. ready is called when only the name is left to change.
+func replaceFile(dir, name string, data []byte, ready func()) error {
+	f, err := os.CreateTemp(dir, name+".*") // 0600 by its nature
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		ready()
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err == nil {
+		err = syncFolder(dir)
+	}
+	return err
+}

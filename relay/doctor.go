@@ -76,18 +76,6 @@ func (f verdict) in(pane string) verdict {
 	return f
 }
 
-// The places in macOS that verdicts send people to. The older spellings are understood by
-// all releases from 10.14 on.
-const (
-	paneFullDisk   = "x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles"
-	paneAutomation = "x-apple.systempreferences:com.apple.preference.security?Privacy_Automation"
-	paneUpdate     = "x-apple.systempreferences:com.apple.preferences.softwareupdate"
-	paneClock      = "x-apple.systempreferences:com.apple.preference.datetime"
-	paneEnergy     = "x-apple.systempreferences:com.apple.preference.energysaver"
-	paneNetwork    = "x-apple.systempreferences:com.apple.preference.network"
-	openMessages   = "messages://"
-)
-
 // notOurs is what a doctor in a terminal says of a permission.
 const notOurs = "Permissions belong to the agent, not to Terminal: start the agent and ask again."
 

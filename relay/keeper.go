@@ -12,7 +12,8 @@ import (
 
 // keeper keeps the Mac fit for the relay: it holds it awake, notices when it slept all
 // the same, because a lid was closed or somebody sent it to sleep, and when Messages is
-// not there; and it tells who is at the screen when a person is needed. One goroutine runs it, and one more holds on to caffeinate.
+// not there; and it tells who is at the screen when a person is needed. One goroutine runs
+// it, and one more holds on to caffeinate.
 type keeper struct {
 	*Relay
 	slept func(now time.Time) time.Duration // since the last call

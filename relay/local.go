@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,6 +144,16 @@ func (o ownUser) Accept() (net.Conn, error) {
 		}
 		conn.Close()
 	}
+}
+
+// peer is the user at the other end.
+func peer(conn *net.UnixConn) (uid int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	cerr := raw.Control(func(fd uintptr) { uid, err = peerOf(int(fd)) })
+	return uid, cmp.Or(cerr, err)
 }
 
 // localError is every answer that is no success.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bluerelay/mac"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -89,7 +90,7 @@ func (v visit) unreached() verdict {
 	const look = "Open the address in a browser on this Mac to see what stands in the way."
 	err := v.err
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
-		return fails("The proxy of this Mac does not answer: check HTTPS_PROXY in the agent's environment, or the network.", "no way through the proxy").in(paneNetwork)
+		return fails("The proxy of this Mac does not answer: check HTTPS_PROXY in the agent's environment, or the network.", "no way through the proxy").in(mac.PaneNetwork)
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return fails(sentence(explain(err, v.server)), "unknown certificate")
@@ -98,7 +99,7 @@ func (v visit) unreached() verdict {
 		return fails("The cloud at "+v.server+" shows a certificate of another name: check the address it was paired with, and the server's certificate.", "certificate of another name")
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
-		return fails("The cloud's certificate is not valid today: renew it on the server, or set this Mac's clock if that is wrong.", "certificate expired, or not valid yet").in(paneClock)
+		return fails("The cloud's certificate is not valid today: renew it on the server, or set this Mac's clock if that is wrong.", "certificate expired, or not valid yet").in(mac.PaneClock)
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fails("The cloud at "+v.server+" shows a certificate that is not good: look at it on the server.", "bad certificate")
@@ -108,19 +109,19 @@ func (v visit) unreached() verdict {
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		if e.IsNotFound {
-			return fails("The name "+v.server+" does not exist: check the address it was paired with, and the domain's DNS record.", "the name is unknown").in(paneNetwork)
+			return fails("The name "+v.server+" does not exist: check the address it was paired with, and the domain's DNS record.", "the name is unknown").in(mac.PaneNetwork)
 		}
-		return fails("No name server answers: check this Mac's network.", "names cannot be looked up").in(paneNetwork)
+		return fails("No name server answers: check this Mac's network.", "names cannot be looked up").in(mac.PaneNetwork)
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fails("Nothing listens at "+v.server+": start the server, or check the address and the firewall.", "the connection is refused")
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return fails("There is no way to "+v.server+": check this Mac's network.", "no route").in(paneNetwork)
+		return fails("There is no way to "+v.server+": check this Mac's network.", "no route").in(mac.PaneNetwork)
 	case isTimeout(err):
-		return fails("The cloud at "+v.server+" does not answer in time: check this Mac's network and the server. "+look, fmt.Sprintf("no answer in %s", visitLimit)).in(paneNetwork)
+		return fails("The cloud at "+v.server+" does not answer in time: check this Mac's network and the server. "+look, fmt.Sprintf("no answer in %s", visitLimit)).in(mac.PaneNetwork)
 	}
-	return fails("The cloud at "+v.server+" cannot be reached: check this Mac's network and the server. "+look, "the connection breaks").in(paneNetwork)
+	return fails("The cloud at "+v.server+" cannot be reached: check this Mac's network and the server. "+look, "the connection breaks").in(mac.PaneNetwork)
 }
 
 func isTimeout(err error) bool {

@@ -16,12 +16,6 @@ import (
 	"bluerelay/relay"
 )
 
-// The panes of System Settings that a person needs, for `open`.
-const (
-	paneFullDiskAccess = "x-apple.systempreferences:com.apple.preference.security?Privacy_AllFiles"
-	paneAutomation     = "x-apple.systempreferences:com.apple.preference.security?Privacy_Automation"
-)
-
 func installCommand() *cobra.Command {
 	var p places
 	var tools mac.Tools
@@ -154,7 +148,7 @@ func printNext(w io.Writer, i launchd.Installation) {
 2. Automation, to send: when macOS asks whether bluerelay may control Messages, allow it.
    Afterwards it is in
      open '%s'
-`, paneFullDiskAccess, i.Bundle.Path, paneAutomation)
+`, mac.PaneFullDisk, i.Bundle.Path, mac.PaneAutomation)
 	if _, err := relay.LoadCredential(i.Agent.StateDir); errors.Is(err, relay.ErrNotPaired) {
 		fmt.Fprintf(w, "3. Pair this Mac: bluerelay pair 'SETUP_URL', with the address that `bluecloud line add` printed.\n")
 	}
@@ -190,7 +184,7 @@ func uninstallCommand() *cobra.Command {
 			} else {
 				fmt.Fprintf(w, "bluerelay is removed. Its state stays in %s, its logs in %s; --purge removes them.\n", i.Agent.StateDir, i.Agent.LogDir)
 			}
-			fmt.Fprintf(w, "Two rows stay in System Settings that only you can delete, with the minus button: bluerelay in\n  open '%s'\n  open '%s'\n", paneFullDiskAccess, paneAutomation)
+			fmt.Fprintf(w, "Two rows stay in System Settings that only you can delete, with the minus button: bluerelay in\n  open '%s'\n  open '%s'\n", mac.PaneFullDisk, mac.PaneAutomation)
 			return nil
 		},
 	}

@@ -23,7 +23,7 @@ var changes = []edit{
 	{"a file is not synced before it has its name", "cloud/folder.go", "	if err := part.Sync(); err != nil {\n", "	if err := error(nil); err != nil {\n"},
 	{"a file's name is not synced", "cloud/folder.go", "	return store.SyncDir(f.dir)\n", "	return nil\n"},
 	{"the state folder's name is not synced", "relay/pair.go", "makeDir(dir)", "os.MkdirAll(dir, 0o700)"},
-	{"the credential's name is not synced", "relay/credential.go", "err = syncFolder(dir)", "err = nil"},
+	{"the credential's name is not synced", "relay/dir.go", "err = syncFolder(dir)", "err = nil"},
 }
 
 // TestChanges sees that each change still fits the source.
