@@ -131,7 +131,8 @@ func torture(ctx context.Context, o options, dir string) (bool, error) {
 	total := newTally(o, places)
 	bar := newBar(o)
 	defer bar.end()
-	for began := time.Now(); ctx.Err() == nil && total.goesOn(o, time.Since(began)); {
+	var failed error // of the harness itself; what was found until then is printed
+	for began := time.Now(); failed == nil && ctx.Err() == nil && total.goesOn(o, time.Since(began)); {
 		left := o.duration - time.Since(began)
 		if o.kills > 0 {
 			left = o.round
@@ -142,7 +143,7 @@ func torture(ctx context.Context, o options, dir string) (bool, error) {
 		}
 		err = one.run(ctx, func() { bar.show(total, time.Since(began)) })
 		if err != nil && ctx.Err() == nil {
-			return false, err
+			failed = err
 		}
 	}
 	total.Interrupted = ctx.Err() != nil
@@ -151,7 +152,7 @@ func torture(ctx context.Context, o options, dir string) (bool, error) {
 	if o.json {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
-		return len(total.Violations) == 0, out.Encode(total)
+		return len(total.Violations) == 0, errors.Join(failed, out.Encode(total))
 	}
-	return len(total.Violations) == 0, total.print(os.Stdout)
+	return len(total.Violations) == 0, errors.Join(failed, total.print(os.Stdout))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -257,9 +258,34 @@ func (r *round) keepFolder() error {
 	if err := os.WriteFile(filepath.Join(to, "windows"), []byte(b.String()), 0o600); err != nil {
 		return err
 	}
-	if err := os.CopyFS(filepath.Join(to, "round"), os.DirFS(r.dir)); err != nil {
+	r.total.Kept = append(r.total.Kept, to)
+	if err := copyFolder(filepath.Join(to, "round"), r.dir); err != nil {
 		return fmt.Errorf("keep the folder of a round: %w", err)
 	}
-	r.total.Kept = append(r.total.Kept, to)
 	return nil
+}
+
+// copyFolder copies folders and files. Sockets, which a killed daemon leaves behind,
+// have nothing to copy.
+func copyFolder(to, from string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch name = filepath.Join(to, name); {
+		case entry.IsDir():
+			return os.MkdirAll(name, 0o700)
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(name, data, 0o600)
+	})
 }
