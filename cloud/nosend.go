@@ -28,8 +28,21 @@ func afterNoSend(step *store.Step, m store.Message, r wire.Report) {
 	}
 }
 
+// halfByWord tells whether a message has failed because a part of it was not sent, which
+// no row says: only the journal that the order is in can know it. AppleScript's numbers
+// are below zero, those of rows above.
+func halfByWord(r wire.Report) bool {
+	return r.Fault != nil && r.Fault.Number <= 0 && (r.Fault.Code == wire.FaultFile || r.Fault.Code == wire.FaultText)
+}
+
 // evidenceOf is what a report about one of our messages rests on.
 func evidenceOf(r wire.Report, m store.Message) string {
+	switch {
+	case r.Kind == wire.Failed && halfByWord(r) && r.Fault.Number == 0:
+		return store.EvidenceRelay
+	case r.Kind == wire.Failed && halfByWord(r):
+		return store.EvidenceOsascript
+	}
 	switch r.Kind {
 	case wire.Sent, wire.Delivered, wire.Read, wire.Failed:
 		if cmp.Or(r.GUID, m.AppleGUID) != "" {

@@ -68,6 +68,9 @@ func stepOf(m store.Message, install string, r wire.Report, now time.Time) (stor
 		if overtaken(m, r) {
 			return step, false
 		}
+		if halfByWord(r) {
+			step.InstallID, step.Attempt = install, r.Attempt
+		}
 	case wire.Sent, wire.Delivered, wire.Read:
 	default:
 		return step, false // a kind from a newer relay

@@ -65,12 +65,6 @@ func resendable(m store.Message, others []store.Message, accepted bool) error {
 	return nil
 }
 
-// The codes of messages of which one part has been sent, and the other not.
-const (
-	fileFailed = "file_failed"
-	textFailed = "text_failed"
-)
-
 // riskOf says what of a message has, or may have, or may yet reach its recipient; ""
 // where it is certain that nothing has.
 func riskOf(m store.Message) string {
@@ -83,7 +77,7 @@ func riskOf(m store.Message) string {
 		switch m.ErrorCode {
 		case OutcomeUnknown:
 			return "The message may have been sent: nobody could tell within a day."
-		case fileFailed, textFailed:
+		case wire.FaultFile, wire.FaultText:
 			return "A part of the message has been sent."
 		}
 		return ""

@@ -184,6 +184,31 @@ func TestReplacedMacTellsWhatItKnows(t *testing.T) {
 	}
 }
 
+// That a part of a message was not sent is the word of the journal that has its order. One
+// that was put back to an earlier day and paired anew says it of what it sent since.
+func TestHalfByWordIsNoFact(t *testing.T) {
+	w := newWorld(t, nil)
+	old := w.connect(w.paired(w.line), hello("ins_a", 0))
+	own, foreign := w.send("+14155550001"), w.send("+14155550002")
+	half := func(id string) wire.Report {
+		return wire.Report{Kind: wire.Failed, Message: id, Attempt: 1, GUID: "file of " + id, Fault: &wire.Fault{Code: wire.FaultText}}
+	}
+	old.report(half(own))
+	fresh := w.connect(w.replace()(), hello("ins_b", 0))
+	fresh.report(half(foreign))
+	for id, want := range map[string]wire.Status{own: wire.StatusFailed, foreign: wire.StatusUnknown} {
+		if got := w.message(id).Status; got != want {
+			t.Errorf("it is %s, want %s", got, want)
+		}
+	}
+	broken := half(foreign)
+	broken.Fault.Number = 3 // of its text's row
+	fresh.report(broken)
+	if got := w.message(foreign).Status; got != wire.StatusFailed {
+		t.Errorf("it is %s", got)
+	}
+}
+
 // A replaced Mac that has not read Messages' database to its end yet is not heard out
 // by what is in its journal: what it reads then may be history to the new one.
 func TestReplacedMacReadsFirst(t *testing.T) {

@@ -14,12 +14,6 @@ import (
 // What a message has come to is told of the whole: sent when all its parts are, and
 // failed when one of them is. This file is the one place that puts it together.
 
-// Codes of the Fault of a message of which one part went out and the other did not.
-const (
-	faultFile = "file_failed"
-	faultText = "text_failed"
-)
-
 // saveRow binds a row to a send, or notes how a bound row has changed, and reports
 // the changes.
 func saveRow(ctx context.Context, tx *sql.Tx, s send, m chatdb.Message, changes []chatdb.Change, seen chatdb.Seen, now time.Time) error {
@@ -233,10 +227,10 @@ func (w whole) verdict() (kind wire.Kind, fault *wire.Fault, guid string) {
 // halfOf says of a fault that it is one part's, and that the other went out.
 func halfOf(f *wire.Fault, part string) {
 	if part == partFile {
-		f.Code, f.Text = faultFile, "The text went out, the file did not: "+f.Text
+		f.Code, f.Text = wire.FaultFile, "The text went out, the file did not: "+f.Text
 		return
 	}
-	f.Code, f.Text = faultText, "The file went out, the text did not: "+f.Text
+	f.Code, f.Text = wire.FaultText, "The file went out, the text did not: "+f.Text
 }
 
 // merge makes a report about one part one about the message. It returns false where

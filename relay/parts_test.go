@@ -221,7 +221,14 @@ func TestEndsOfTwoParts(t *testing.T) {
 			if err := j.retire(t.Context(), noon); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"failed text_failed 0"}, stateNoSend},
+			rowOf(t, j, "msg_1", partFile, deliveredRow) // no news: the journal may be a copy
+		}, []string{"unknown outcome_unknown 0"}, stateUnknown},
+		{"another Mac takes over before the file's row is there", func(t *testing.T, j *journal) {
+			if err := j.retire(t.Context(), noon); err != nil {
+				t.Fatal(err)
+			}
+			rowOf(t, j, "msg_1", partFile, sentRow)
+		}, []string{"unknown outcome_unknown 0"}, stateUnknown},
 		{"a release between the two", func(t *testing.T, j *journal) {
 			rowOf(t, j, "msg_1", partFile, sentRow)
 			if err := j.release(t.Context(), noon); err != nil {

@@ -118,7 +118,8 @@ func (j *journal) giveBackAll(ctx context.Context, point fault.Point, where stri
 }
 
 // retire drops what was not begun, without a word: the cloud no longer counts on this
-// Mac. A text whose file is out already will not follow it, which is a fact to tell.
+// Mac. A text whose file was begun is not sent any more, and nobody says whether it was:
+// the journal may be a copy from before that.
 func (j *journal) retire(ctx context.Context, now time.Time) error {
 	return j.write(ctx, fault.RelayFence, func(ctx context.Context, tx *sql.Tx) error { return fence(ctx, tx, now) })
 }
@@ -129,6 +130,9 @@ func fence(ctx context.Context, tx *sql.Tx, now time.Time) error {
 		return err
 	}
 	for _, s := range list {
+		if err := leaveOpen(ctx, tx, s); err != nil {
+			return err
+		}
 		if err := endUnbegun(ctx, tx, s.message, s.attempt, givenBack(wire.FaultReleased), true); err != nil {
 			return err
 		}
@@ -139,6 +143,21 @@ func fence(ctx context.Context, tx *sql.Tx, now time.Time) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// leaveOpen ends a text whose file was begun as one of which nobody knows.
+func leaveOpen(ctx context.Context, tx *sql.Tx, s send) error {
+	data, err := json.Marshal(wire.Fault{Code: "outcome_unknown", Text: "Whether the text followed its file is not known: this Mac was replaced or paired again."})
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = '', fault = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ?
+		AND EXISTS (SELECT 1 FROM sends f WHERE f.message = sends.message AND f.attempt = sends.attempt AND f.part = ? AND f.state IN (?, ?, ?))`,
+		stateUnknown, string(data), s.message, partText, s.attempt, stateReceived, partFile, stateArmed, stateHanded, stateObserved)
+	if err != nil {
+		return fmt.Errorf("give an order back: %w", err)
 	}
 	return nil
 }

@@ -55,6 +55,14 @@ const (
 	FaultReleased = "released" // given back, as TypeRelease asked: another Mac may have it
 )
 
+// Codes of the Fault of a Failed message of which one part went out and the other did
+// not. Where the row of the other says so, the fault has that row's error as its number;
+// otherwise it is the journal's word.
+const (
+	FaultFile = "file_failed"
+	FaultText = "text_failed"
+)
+
 // Codes of the Fault of an Alarm.
 const (
 	FaultMisrouted = "misrouted_row" // the text of a send appeared in another conversation
