@@ -56,6 +56,9 @@ func (p *planner) env(prefixes ...string) []string {
 	if p.random.IntN(4) == 0 {
 		return []string{seed}
 	}
+	if p.random.IntN(2) == 0 && len(p.only) == 0 && len(p.often) == 0 {
+		return []string{seed, "FAULT_PLAN=" + strings.Join(p.behind(prefixes), ",")}
+	}
 	if p.random.IntN(3) == 0 && len(p.often) == 0 {
 		// Nothing but one place, or those that are met seldom would never be.
 		return []string{seed, "FAULT_PLAN=" + p.step(p.choose(prefixes, func(string) bool { return true }))}
@@ -81,6 +84,25 @@ func (p *planner) env(prefixes ...string) []string {
 		}
 	}
 	return []string{seed, "FAULT_PLAN=" + strings.Join(plan, ",")}
+}
+
+// behind is a plan of all places that were met less often than places are on average,
+// whichever the process comes to first. Those that every process comes to are soon met
+// often enough and leave the way to the others free.
+func (p *planner) behind(prefixes []string) []string {
+	var plan, inside []string
+	for _, place := range p.places {
+		switch {
+		case !hasPrefix(place, prefixes) || p.hits[place] > p.average():
+		case isInShim(place):
+			inside = append(inside, place+"@0.25")
+		default:
+			plan = append(plan, place)
+		}
+	}
+	// Not all of a shim's, or no send would come to its end.
+	p.random.Shuffle(len(inside), func(i, k int) { inside[i], inside[k] = inside[k], inside[i] })
+	return append(plan, inside[:min(2, len(inside))]...)
 }
 
 // step is the part of a plan for a place; "" for "".
