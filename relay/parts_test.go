@@ -223,6 +223,17 @@ func TestEndsOfTwoParts(t *testing.T) {
 			}
 			rowOf(t, j, "msg_1", partFile, deliveredRow) // no news: the journal may be a copy
 		}, []string{"unknown outcome_unknown 0"}, stateUnknown},
+		{"another Mac takes over before a text is tried again", func(t *testing.T, j *journal) {
+			rowOf(t, j, "msg_1", partFile, sentRow)
+			armPart(t, j, "msg_1", partText)
+			refusePart(t, j, "msg_1", partText, true)
+			if err := j.retire(t.Context(), noon); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := j.unresolved(t.Context(), noon.Add(-late)); err != nil || len(list) > 0 {
+				t.Errorf("a row is looked for: %+v, %v", list, err)
+			}
+		}, []string{"unknown outcome_unknown 0"}, stateUnknown},
 		{"another Mac takes over before the file's row is there", func(t *testing.T, j *journal) {
 			if err := j.retire(t.Context(), noon); err != nil {
 				t.Fatal(err)

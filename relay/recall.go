@@ -147,13 +147,14 @@ func fence(ctx context.Context, tx *sql.Tx, now time.Time) error {
 	return nil
 }
 
-// leaveOpen ends a text whose file was begun as one of which nobody knows.
+// leaveOpen ends a text whose file was begun as one of which nobody knows. No row is
+// looked for: this journal does not know of a run that could have made one.
 func leaveOpen(ctx context.Context, tx *sql.Tx, s send) error {
 	data, err := json.Marshal(wire.Fault{Code: "outcome_unknown", Text: "Whether the text followed its file is not known: this Mac was replaced or paired again."})
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = '', fault = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ?
+	_, err = tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = '', fault = ?, armed_at = 0 WHERE message = ? AND part = ? AND attempt = ? AND state = ?
 		AND EXISTS (SELECT 1 FROM sends f WHERE f.message = sends.message AND f.attempt = sends.attempt AND f.part = ? AND f.state IN (?, ?, ?))`,
 		stateUnknown, string(data), s.message, partText, s.attempt, stateReceived, partFile, stateArmed, stateHanded, stateObserved)
 	if err != nil {
