@@ -40,7 +40,7 @@ type relay struct {
 
 // tune is what the relays' waiting times are: a round lasts seconds.
 const relayTune = `FAULT_CONFIG={"Settle":2000000000,"SettleFile":4000000000,"Grace":4000000000,"Net":200000000,"Retry":100000000,
-	"Drain":2000000000,"RetryMin":5000000,"RetryMax":300000000,"RetryRefused":150000000,"SendLimit":3000000000,"Stall":1500000000,"Rotate":3000000000}`
+	"Drain":2000000000,"RetryMin":5000000,"RetryMax":300000000,"RetryRefused":150000000,"SendLimit":3000000000,"Stall":1500000000,"Rotate":1000000000}`
 
 // pairTries is how often a pairing is tried: either side may be killed in it.
 const pairTries = 200

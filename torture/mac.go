@@ -26,7 +26,7 @@ type mac struct {
 // speed is how much faster than a real Mac the simulated one is.
 const speed = 20
 
-func newMac(ctx context.Context, bin programs, dir, number string, seed uint64, t simulator.Trouble) (*mac, error) {
+func newMac(ctx context.Context, bin programs, dir, number string, seed uint64, s shape) (*mac, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "Attachments"), 0o700); err != nil {
 		return nil, err
 	}
@@ -36,6 +36,11 @@ func newMac(ctx context.Context, bin programs, dir, number string, seed uint64, 
 	}
 	if err := simulator.Link(self, dir); err != nil {
 		return nil, err
+	}
+	if s.queued {
+		if err := os.WriteFile(filepath.Join(dir, longName), nil, 0o600); err != nil {
+			return nil, err
+		}
 	}
 	m := &mac{dir: dir}
 	m.messages, err = keep(dir+".log", func() *exec.Cmd {
@@ -48,7 +53,7 @@ func newMac(ctx context.Context, bin programs, dir, number string, seed uint64, 
 	if err := m.ready(ctx); err != nil {
 		return m, err
 	}
-	return m, simulator.SetTrouble(ctx, dir, t)
+	return m, simulator.SetTrouble(ctx, dir, s.trouble())
 }
 
 // trouble is what goes wrong in Messages itself.

@@ -37,7 +37,7 @@ func (r *round) harm(ctx context.Context, l *line) error {
 	t := r.total
 	kill := 1000
 	if r.options.mode == modePoints {
-		kill = 0
+		kill = 60 // now and then, so that nobody waits long for a place that never comes
 	}
 	alive := kill // who is killed all the time never comes to what is seldom
 	if r.shape.calm {

@@ -35,9 +35,22 @@ const (
 	runEnds     = "end"
 )
 
-// pause is the longest that the simulated osascript takes before and after what it
-// does: the real one takes 50 to 200 ms, and what takes no time is never killed.
-const pause = 12 * time.Millisecond
+// The longest that the simulated osascript takes before and after what it does: the real
+// one takes 50 to 200 ms, and what takes no time is never killed. Where it takes long,
+// orders wait in the journal, which can be canceled there, expire there and be given back.
+const (
+	pause     = 12 * time.Millisecond
+	longPause = 200 * time.Millisecond
+	// longName is a file beside Messages' own that has it take long.
+	longName = "slowly"
+)
+
+func pauseOf(dir string) time.Duration {
+	if _, err := os.Stat(filepath.Join(dir, longName)); err == nil {
+		return longPause
+	}
+	return pause
+}
 
 // osascript is the simulator's, with a log by which the judge knows of each send what
 // became of its run.
@@ -46,14 +59,15 @@ func osascript(argv0 string, args []string, stdin io.Reader, stdout, stderr io.W
 		return simulator.Osascript(argv0, args, stdin, stdout, stderr)
 	}
 	sum := sha256.Sum256([]byte(args[7]))
-	l := runLog{path: filepath.Join(filepath.Dir(argv0), runsName), value: hex.EncodeToString(sum[:])}
+	dir := filepath.Dir(argv0)
+	l := runLog{path: filepath.Join(dir, runsName), value: hex.EncodeToString(sum[:])}
 	if args[3] == "send-file" {
 		l.file = filepath.Base(args[7])
 	}
 	l.write(runBegins, 0)
-	time.Sleep(rand.N(pause))
+	time.Sleep(rand.N(pauseOf(dir)))
 	code := simulator.Osascript(argv0, args, stdin, stdout, &markerWatch{to: stderr, log: l})
-	time.Sleep(rand.N(pause))
+	time.Sleep(rand.N(pauseOf(dir)))
 	l.write(runEnds, code)
 	return code
 }

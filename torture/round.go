@@ -55,6 +55,7 @@ type shape struct {
 	old    bool     // of them only journals that are brought back
 	slow   bool     // Messages answers late more often
 	calm   bool     // daemons and cloud are killed seldom but at named places
+	queued bool     // osascript takes long, so that orders wait
 	hasty  bool     // a round that does not come to rest is not waited for long
 }
 
@@ -73,8 +74,9 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 		options: o, bin: bin, dir: dir, total: total, time: d, shape: total.shape,
 		random: rand.New(rand.NewPCG(seed, 1)), client: http.Client{Timeout: 3 * time.Second},
 	}
-	// Every other round, where no broken rule asks for certain places.
-	r.shape.calm = total.Rounds%2 == 1 && len(r.shape.only) == 0
+	if len(r.shape.only) == 0 { // no broken rule asks for certain places
+		r.shape.calm, r.shape.queued = total.Rounds%2 == 1, total.Rounds%4 == 3
+	}
 	r.planner = newPlanner(o, total.places, total.shape, total.Hits)
 	r.ends.path = filepath.Join(dir, "ends.log")
 	return r, os.MkdirAll(dir, 0o700)

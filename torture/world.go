@@ -46,7 +46,7 @@ func (r *round) set(ctx context.Context) (err error) {
 			return err
 		}
 		r.lines = append(r.lines, l)
-		if l.mac, err = newMac(ctx, r.bin, filepath.Join(r.dir, fmt.Sprintf("mac%d", i)), l.number, r.options.seed+uint64(i), r.shape.trouble()); err != nil {
+		if l.mac, err = newMac(ctx, r.bin, filepath.Join(r.dir, fmt.Sprintf("mac%d", i)), l.number, r.options.seed+uint64(i), r.shape); err != nil {
 			return err
 		}
 		fallback := "off"
