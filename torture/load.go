@@ -21,6 +21,7 @@ const (
 	ahead    = 3   // messages of one conversation that are not ended yet
 	sameText = 12  // per cent of the messages have a text that others have too
 	steered  = 9   // per cent are canceled, as many expire soon
+	hurried  = 15  // the same, where orders wait
 	pictured = 12  // per cent are sent with a file
 	filed    = 12  // per cent of what comes in has a file
 	typing   = 6   // per cent of what happens on the Mac is the owner's own typing
@@ -49,8 +50,10 @@ func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
 		switch {
 		case to == silentOne && r.shape.silent:
 			pause = 100
-		case to == notOnIMessage && l.number == numberOf(fallbackLine), to == silentOne:
-			pause = 500 // what they lead to is seldom
+		case to == notOnIMessage && l.number == numberOf(fallbackLine):
+			pause = 150 // what they lead to is seldom
+		case to == silentOne:
+			pause = 500
 		}
 		wg.Go(func() { r.converse(ctx, l, to, pause) })
 	}
@@ -106,6 +109,10 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 	body := map[string]any{"to": to, "from": l.number, "content": text}
 	if file != "" {
 		body["media_url"] = r.files.url(file)
+	}
+	steered := steered
+	if r.shape.queued {
+		steered = hurried
 	}
 	switch n := rand.IntN(100); {
 	case n < steered:

@@ -20,7 +20,8 @@ func TestPlansAreBalanced(t *testing.T) {
 				continue
 			}
 			for part := range strings.SplitSeq(plan, ",") {
-				chosen[part[:strings.IndexAny(part, "#@!")]]++
+				place, _, _ := strings.Cut(strings.TrimSuffix(strings.ReplaceAll(part, "@", "#"), "!stop"), "#")
+				chosen[place]++
 			}
 		}
 	}
