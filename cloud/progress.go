@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -27,6 +28,9 @@ func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, i
 	step, ok := stepOf(m, install, r, now)
 	if !ok {
 		return nil
+	}
+	if again, err := retold(tx, m, step); err != nil || again {
+		return err
 	}
 	if ok, err := s.bind(tx, line, m, &step); err != nil || !ok {
 		return err
@@ -88,12 +92,30 @@ func stepOf(m store.Message, install string, r wire.Report, now time.Time) (stor
 }
 
 // overtaken tells whether a failure is that of an attempt after which there is another:
-// it says nothing about how that one ends.
+// it says nothing about how that one ends. Where the former attempt's row was sent after
+// all, that row goes on to count.
 func overtaken(m store.Message, r wire.Report) bool {
-	if r.Attempt == 0 || !open(m) {
+	switch {
+	case r.Attempt == 0:
 		return false
+	case r.Attempt < m.Attempt:
+		return m.Status != wire.StatusSent || r.GUID != m.AppleGUID
 	}
-	return r.Attempt < m.Attempt || r.Attempt == m.Attempt && m.Fallback && m.InstallID == ""
+	return open(m) && r.Attempt == m.Attempt && m.Fallback && m.InstallID == ""
+}
+
+// retold tells whether a step between sent and failed, which each may follow the other,
+// is in the timeline already: a Mac that is paired again tells all that is in its
+// journal once more, from its beginning, and what was true then is not true again.
+func retold(tx *store.Tx, m store.Message, step store.Step) (bool, error) {
+	flips := m.Status == wire.StatusSent && step.To == wire.StatusFailed || m.Status == wire.StatusFailed && step.To == wire.StatusSent
+	if !flips {
+		return false, nil
+	}
+	list, err := tx.Timeline(tx.Context(), m)
+	return slices.ContainsFunc(list, func(e store.TimelineEntry) bool {
+		return e.Status == step.To && e.At == step.At && e.Evidence == step.Evidence
+	}), err
 }
 
 // open tells whether a message is still to be sent, or may be on its way.

@@ -178,6 +178,65 @@ func TestNoFallback(t *testing.T) {
 	fails("another reason", one, wire.Report{Kind: wire.NoSend, Message: one.ID, Attempt: 1, Fault: &wire.Fault{Code: "bad_request"}})
 }
 
+// A Mac that is paired again tells its whole journal once more. What was true once does
+// not become true again in between: webhooks are told at once.
+func TestToldAgain(t *testing.T) {
+	w := newWorld(t, nil)
+	w.falling(true)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	recovered, bySMS, failed := w.send("+14155550001"), w.send("+14155550002"), w.send("+14155550003")
+	at := func(r wire.Report, ms int64) wire.Report { r.At = ms; return r }
+	row := func(kind wire.Kind, message, guid string, attempt int, ms int64) wire.Report {
+		r := wire.Report{Kind: kind, Message: message, GUID: guid, Attempt: attempt}
+		if kind == wire.Failed {
+			r.Fault = &wire.Fault{Code: "messages_error", Number: 3}
+		}
+		return at(r, ms)
+	}
+	told := []wire.Report{
+		row(wire.Failed, recovered, "a", 1, 1000), row(wire.Sent, recovered, "a", 1, 2000),
+		at(notOniMessage(bySMS, 1), 1000), row(wire.Sent, bySMS, "b", 2, 3000),
+		row(wire.Sent, failed, "c", 1, 1000), row(wire.Failed, failed, "c", 1, 2000),
+	}
+	for _, r := range told[:3] {
+		m.report(r)
+	}
+	eventually(t, "there is another attempt", func() bool { return w.message(bySMS).Attempt == 2 })
+	for _, r := range told[3:] {
+		m.report(r)
+	}
+	steps := func() (n int) {
+		t.Helper()
+		for _, id := range []string{recovered, bySMS, failed} {
+			list, err := w.store.Timeline(t.Context(), w.message(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(list)
+		}
+		return n
+	}
+	before := steps()
+	again := w.connect(w.replace()(), hello("ins_b", 0))
+	for _, r := range told {
+		again.report(r)
+	}
+	if n := steps(); n != before {
+		t.Errorf("%d steps more", n-before)
+	}
+	for id, want := range map[string]wire.Status{recovered: wire.StatusSent, bySMS: wire.StatusSent, failed: wire.StatusFailed} {
+		if got := w.message(id).Status; got != want {
+			t.Errorf("it is %s, want %s", got, want)
+		}
+	}
+	// What is new is heard.
+	again.report(row(wire.Failed, recovered, "a", 1, 4000))
+	again.report(row(wire.Sent, failed, "c", 1, 4000))
+	if one, other := w.message(recovered).Status, w.message(failed).Status; one != wire.StatusFailed || other != wire.StatusSent {
+		t.Errorf("they are %s and %s", one, other)
+	}
+}
+
 // Messages chooses SMS by itself: the row says so, and the message too.
 func TestDowngrade(t *testing.T) {
 	w := newWorld(t, nil)
