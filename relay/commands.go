@@ -19,7 +19,6 @@ func (l *link) order(ctx context.Context, o wire.Send) error {
 		return nil
 	}
 	if err != nil {
-		l.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
 		return err
 	}
 	if l.released {

@@ -27,6 +27,9 @@ type fetcher struct {
 	done    chan string // messages whose file is no longer under way
 	running map[string]bool
 	tidied  time.Time
+
+	mu      sync.Mutex
+	cramped map[string]bool // messages for whose file there is no room
 }
 
 // fetchesAtOnce bounds the files under way. The cloud gives a relay fewer messages
@@ -36,7 +39,7 @@ const fetchesAtOnce = 8
 func newFetcher(r *Relay) *fetcher {
 	return &fetcher{
 		Relay: r, stage: stage{r.cfg.Attachments}, http: r.keys.client(r.credential),
-		done: make(chan string, fetchesAtOnce), running: make(map[string]bool),
+		done: make(chan string, fetchesAtOnce), running: make(map[string]bool), cramped: make(map[string]bool),
 	}
 }
 
@@ -101,6 +104,7 @@ const maxDamaged = 3
 func (f *fetcher) serve(ctx context.Context, s send) {
 	log := f.log.With("message", s.message, "attempt", s.attempt)
 	began := time.Now()
+	defer f.room(s, true) // whatever becomes of it, nothing waits for room for it any more
 	var to *staging
 	kept := false
 	defer func() {
@@ -118,6 +122,7 @@ func (f *fetcher) serve(ctx context.Context, s send) {
 		}
 		err := f.try(ctx, s, &to)
 		if err == nil {
+			f.room(s, true)
 			if kept, err = f.journal.staged(ctx, s, to.rel); err != nil {
 				err = errors.Join(err, to.drop())
 				to = nil
@@ -139,7 +144,7 @@ func (f *fetcher) serve(ctx context.Context, s send) {
 				return
 			}
 		case full(err):
-			f.health.set(wire.ProblemDisk, "There is no room on the Mac's disk for a file that is to be sent: free some space.")
+			f.room(s, false)
 		case to != nil && to.size > size:
 			try = 0
 		}
@@ -150,6 +155,23 @@ func (f *fetcher) serve(ctx context.Context, s send) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// room notes whether there is room for the file of an order. The problem stands for as
+// long as one waits for some: an order that ends takes its own with it.
+func (f *fetcher) room(s send, enough bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if enough {
+		delete(f.cramped, s.message)
+	} else {
+		f.cramped[s.message] = true
+	}
+	reason := ""
+	if len(f.cramped) > 0 {
+		reason = "There is no room on the Mac's disk for a file that is to be sent: free some space."
+	}
+	f.health.setBy(inFiles, wire.ProblemDisk, reason)
 }
 
 func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
@@ -190,7 +212,6 @@ func (f *fetcher) try(ctx context.Context, s send, to **staging) (err error) {
 		*to = nil // it cannot be gone on with
 		return err
 	}
-	f.health.set(wire.ProblemDisk, "")
 	return nil
 }
 

@@ -52,6 +52,29 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A problem that several have met stands until all have ended it, and is told once.
+func TestHealthOfSeveralSides(t *testing.T) {
+	t.Parallel()
+	h := newHealth()
+	h.setBy(inFiles, wire.ProblemDisk, "no room for a file")
+	h.setBy(anyone, wire.ProblemDisk, "no room")
+	if got, want := h.now(), (wire.Health{Code: wire.ProblemDisk, Reason: "no room"}); got != want || h.reason(wire.ProblemDisk) != "no room" {
+		t.Errorf("%+v", got)
+	}
+	h.set(wire.ProblemDisk, "")
+	if got := h.reason(wire.ProblemDisk); got != "no room for a file" || h.reasonBy(anyone, wire.ProblemDisk) != "" {
+		t.Errorf("%q", got)
+	}
+	h.setBy(inSender, wire.ProblemDisk, "")
+	if h.now().Ready {
+		t.Error("one side has ended what another has met")
+	}
+	h.setBy(inFiles, wire.ProblemDisk, "")
+	if !h.now().Ready {
+		t.Errorf("%+v", h.now())
+	}
+}
+
 // TestHealthKnowsEveryProblem: one that now passes over would never be told.
 func TestHealthKnowsEveryProblem(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,8 @@ import (
 //
 // It is safe for concurrent use; one connection serialises everything.
 type journal struct {
-	db *sql.DB
+	db     *sql.DB
+	failed func(error) // unless nil, told of each write that is errUnwritten
 }
 
 const journalSchema = `
@@ -177,11 +178,27 @@ func newInstallID() string { return "ins_" + strings.ToLower(rand.Text()) }
 
 func (j *journal) close() error { return j.db.Close() }
 
+// errUnwritten says that the journal could not be written: its disk is full, its folder
+// is not ours to write any more, or the like. It does not say what is wrong with whatever
+// was to be written.
+var errUnwritten = errors.New("the journal cannot be written")
+
 // write runs fn in one transaction, which is the step that point names, "" for one of
 // no name. The context that fn gets is never cancelled: a
-// write that has begun is finished, because half-told facts help nobody.
+// write that has begun is finished, because half-told facts help nobody. An error is
+// errUnwritten or one of fn's own.
 func (j *journal) write(ctx context.Context, point fault.Point, fn func(context.Context, *sql.Tx) error) error {
-	ctx = context.WithoutCancel(ctx)
+	err := j.commit(context.WithoutCancel(ctx), point, fn)
+	if e, ok := errors.AsType[sqlite3.Error](err); !ok || e.Code == sqlite3.ErrConstraint {
+		return err
+	}
+	if j.failed != nil {
+		j.failed(err)
+	}
+	return fmt.Errorf("%w: %w", errUnwritten, err)
+}
+
+func (j *journal) commit(ctx context.Context, point fault.Point, fn func(context.Context, *sql.Tx) error) error {
 	tx, err := j.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
@@ -206,6 +223,7 @@ const (
 	metaIntent   = "intent"   // a pairing that is under way, or was cut off
 	metaOwner    = "owner"    // whose the journal is: server and line
 	metaRevivals = "revivals" // when Messages was started, JSON of Unix ms
+	metaTrial    = "trial"    // there for the moment in which it is tried whether a disk has room
 	metaNotices  = "notices"  // when problems were shown on the screen, JSON of problem to Unix ms
 )
 

@@ -11,9 +11,9 @@ import (
 )
 
 // keeper keeps the Mac fit for the relay: it holds it awake, notices when it slept all
-// the same, because a lid was closed or somebody sent it to sleep, and when Messages is
-// not there; and it tells who is at the screen when a person is needed. One goroutine runs
-// it, and one more holds on to caffeinate.
+// the same, because a lid was closed or somebody sent it to sleep, when Messages is not
+// there, and when a disk that was full has room again; and it tells who is at the screen
+// when a person is needed. One goroutine runs it, and one more holds on to caffeinate.
 type keeper struct {
 	*Relay
 	slept func(now time.Time) time.Duration // since the last call
@@ -43,6 +43,7 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-beat.C:
 			now := time.Now()
 			k.heedSleep(now)
+			k.tryDisk(ctx)
 			if k.cfg.tends() {
 				k.watchMessages(ctx, now)
 			}

@@ -57,7 +57,7 @@ func TestNoCaffeinate(t *testing.T) {
 // set back does not.
 func TestSleepEndsTheDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &Relay{log: slog.New(slog.DiscardHandler), sendBell: make(chan struct{}, 1)}
+		r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), sendBell: make(chan struct{}, 1)}
 		k := newKeeper(r)
 		gaps := []time.Duration{0, -time.Hour, 0, 3 * time.Hour}
 		k.slept = func(time.Time) (gap time.Duration) { gap, gaps = gaps[0], gaps[1:]; return gap }

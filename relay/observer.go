@@ -49,12 +49,8 @@ func (o *observer) run(ctx context.Context) error {
 		if err == nil || slept {
 			continue // replaced, or watched by what does not outlive a sleep: open it anew at once
 		}
-		o.missDB(err)
-		if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
-			o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())
-		}
-		if errors.Is(err, chatdb.ErrPermission) {
-			if err := o.gate.refused(ctx); err != nil {
+		if !errors.Is(err, errUnwritten) { // that is said of the journal, and no fault of chat.db
+			if err := o.missed(ctx, err); err != nil {
 				return err
 			}
 		}
@@ -62,6 +58,19 @@ func (o *observer) run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(o.cfg.Retry):
 		}
+	}
+	return nil
+}
+
+// missed tells why chat.db cannot be read. It returns an error where only another process
+// can read it.
+func (o *observer) missed(ctx context.Context, err error) error {
+	o.missDB(err)
+	if sentence := chatDBSentence(err); o.health.set(wire.ProblemChatDB, sentence) {
+		o.log.Error("chatdb.trouble", "do", sentence, "error", err.Error())
+	}
+	if errors.Is(err, chatdb.ErrPermission) {
+		return o.gate.refused(ctx)
 	}
 	return nil
 }

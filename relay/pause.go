@@ -111,10 +111,10 @@ func (s *sender) unwell(o applescript.Outcome) {
 func (s *sender) tell(p wire.Problem, reason string) {
 	for _, other := range []wire.Problem{wire.ProblemAutomation, wire.ProblemMessages, wire.ProblemOsascript, wire.ProblemDisk} {
 		if other != p {
-			s.health.set(other, "")
+			s.health.setBy(inSender, other, "")
 		}
 	}
-	if p != "" && s.health.set(p, reason) {
+	if p != "" && s.health.setBy(inSender, p, reason) {
 		s.log.Warn("send.paused", "problem", string(p), "do", reason)
 	}
 }

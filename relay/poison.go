@@ -75,14 +75,19 @@ func (s *sender) autopsy(ctx context.Context, now time.Time) error {
 	if err != nil || one == nil {
 		return err
 	}
+	if one.state == stateReceived {
+		err = s.journal.noSend(ctx, one, poison, false, false, now)
+	} else {
+		// Its osascript may have run: nobody knows, and nobody is to try to find out.
+		err = s.journal.handed(ctx, one, poison, now, now)
+	}
+	if err != nil {
+		return err // the note stays: this is done again
+	}
 	s.letGo()
 	s.log.Error("message.poison", "message", one.message, "part", one.part, "state", one.state)
 	ring(s.outboxBell)
-	if one.state == stateReceived {
-		return s.journal.noSend(ctx, one, poison, false, false, now)
-	}
-	// Its osascript may have run: nobody knows, and nobody is to try to find out.
-	return s.journal.handed(ctx, one, poison, now, now)
+	return nil
 }
 
 // died counts a death over a send that was not over, and returns it where that was one

@@ -185,11 +185,13 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 		unlockDir(lock)
 		return nil, fmt.Errorf("make the folder of running sends: %w", err)
 	}
-	return &Relay{
+	r := &Relay{
 		cfg: cfg, log: cfg.Log, credential: credential, keys: &keyring{dir: cfg.StateDir, tools: cfg.Tools}, journal: j, health: newHealth(), lock: lock,
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), uploadBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1),
 		began: time.Now(), asks: make(chan chan applescript.Outcome), sent: make(chan struct{}),
-	}, nil
+	}
+	j.failed = r.unwritten
+	return r, nil
 }
 
 func lockDir(dir string) (*os.File, error) { return lockFile(filepath.Join(dir, "lock"), ErrBusy) }

@@ -36,12 +36,10 @@ type sender struct {
 // drain time.
 func (s *sender) run(ctx context.Context) error {
 	defer s.script.Close()
-	if err := s.autopsy(ctx, time.Now()); err != nil {
-		return err
-	}
-	if err := s.recoverLeft(ctx); err != nil {
-		return err
-	}
+	s.unclear = true // until it is known what became of those of the last run
+	s.insist(ctx, func(ctx context.Context) error { return s.autopsy(ctx, time.Now()) })
+	s.insist(ctx, s.recoverLeft)
+	s.unclear = false
 	s.health.set(wire.ProblemStarting, "")
 	for ctx.Err() == nil {
 		busy, err := s.step(ctx)
@@ -54,6 +52,18 @@ func (s *sender) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// insist does what has to be done before anything else, again until it succeeds or ctx
+// ends: a full disk at the start needs a person, who is to be told and waited for.
+func (s *sender) insist(ctx context.Context, do func(context.Context) error) {
+	for ctx.Err() == nil {
+		err := do(ctx)
+		if err == nil {
+			return
+		}
+		s.stumble(ctx, err)
+	}
 }
 
 // recoverLeft learns from locks, markers and results what became of sends that
@@ -220,10 +230,8 @@ func (s *sender) send(ctx context.Context, one *send) error {
 		return nil // no longer what the journal waits for
 	}
 	if err != nil {
-		s.health.set(wire.ProblemDisk, "The relay's state folder cannot be written: check free space and permissions.")
 		return err
 	}
-	s.health.set(wire.ProblemDisk, "")
 	s.hold.through(time.Now(), s.cfg.Hold)
 	ring(s.outboxBell)
 	return s.hand(ctx, one, req)

@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bluerelay/applescript"
@@ -19,6 +21,7 @@ func newSender(t testing.TB, script string) *sender {
 	}
 	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1)}
+	r.journal.failed = r.unwritten
 	r.cfg.StateDir = t.TempDir()
 	r.cfg.defaults()
 	return &sender{Relay: r, script: applescript.Sender{Osascript: program, Dir: t.TempDir()}, tidied: time.Now()}
@@ -63,4 +66,41 @@ func TestUnclearSendIsRecovered(t *testing.T) {
 	if s.unclear {
 		t.Error("it is still unclear")
 	}
+}
+
+// A sender that starts with a send in the middle, and a journal that cannot be written, says
+// so and waits until it can be; a death is counted once meanwhile.
+func TestStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, "exit 0")
+		inState(t, s.journal, stateArmed)
+		s.dies(t, "msg_1", time.Minute)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		writable(t, s.journal, false)
+		go func() { ended <- s.run(ctx) }()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended with %v", err)
+		default:
+		}
+		if h := s.health.now(); h.Code != wire.ProblemDisk {
+			t.Errorf("%+v", h)
+		}
+		wantState(t, s.journal, "msg_1", stateArmed)
+		writable(t, s.journal, true)
+		time.Sleep(2 * s.cfg.Retry)
+		wantState(t, s.journal, "msg_1", stateNoSend)
+		var tries int
+		if err := s.journal.db.QueryRow("SELECT tries FROM sends").Scan(&tries); err != nil || tries != 1 {
+			t.Errorf("%d deaths, %v", tries, err)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
