@@ -28,8 +28,13 @@ func (r *Relay) askMessages(ctx context.Context) (applescript.Outcome, bool) {
 }
 
 // answer asks Messages because somebody wants to know. What it says counts like any
-// other answer, but for the pauses between the sender's own questions.
+// other answer, but for the pauses between the sender's own questions. While osascript
+// may be running it is not asked, and the answer is empty.
 func (s *sender) answer(ctx context.Context, to chan<- applescript.Outcome) {
+	if s.unclear {
+		to <- applescript.Outcome{}
+		return
+	}
 	trouble := s.trouble
 	o := s.examine(ctx)
 	s.trouble = trouble

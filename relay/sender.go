@@ -151,33 +151,20 @@ func (s *sender) timeOut(ctx context.Context, now time.Time) error {
 
 // rest waits until there may be work again.
 func (s *sender) rest(ctx context.Context) {
-	wake, err := s.journal.nextDue(ctx, time.Now())
+	if err := s.forgetRuns(ctx, time.Now()); err != nil {
+		s.log.Warn("send.not_forgotten", "error", err.Error())
+	}
+	wake, free, err := s.wakeAt(ctx, time.Now())
 	if err != nil {
 		s.stumble(ctx, err)
 		return
-	}
-	if !s.resume.IsZero() && (wake.IsZero() || s.resume.Before(wake)) {
-		wake = s.resume
-	}
-	held, _ := s.hold.until()
-	if held.After(time.Now()) && (wake.IsZero() || held.Before(wake)) {
-		wake = held
 	}
 	var timer <-chan time.Time
 	if !wake.IsZero() {
 		timer = time.After(time.Until(wake))
 	}
-	if err := s.forgetRuns(ctx, time.Now()); err != nil {
-		s.log.Warn("send.not_forgotten", "error", err.Error())
-	}
-	if look := time.Now().Add(slowLook); s.kept > 0 && (wake.IsZero() || look.Before(wake)) {
-		wake = look
-	}
-	if ask := s.askAt(); s.welcome.Load() && s.resume.IsZero() && held.IsZero() && !ask.IsZero() && (wake.IsZero() || ask.Before(wake)) {
-		wake = ask
-	}
 	_ = s.script.Warm() // without a spare shim the next send only takes longer
-	s.idle.Store(s.resume.IsZero() && held.IsZero() && s.welcome.Load())
+	s.idle.Store(free)
 	defer s.idle.Store(false)
 	select {
 	case <-ctx.Done():
@@ -186,6 +173,30 @@ func (s *sender) rest(ctx context.Context) {
 	case to := <-s.asks:
 		s.answer(ctx, to)
 	}
+}
+
+// wakeAt is when there may be work again without a ring, the zero time for never; free
+// says that an order that comes before would be begun at once.
+func (s *sender) wakeAt(ctx context.Context, now time.Time) (wake time.Time, free bool, err error) {
+	wake, err = s.journal.nextDue(ctx, now)
+	earlier := func(at time.Time) {
+		if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+			wake = at
+		}
+	}
+	earlier(s.resume)
+	held, _ := s.hold.until()
+	if held.After(now) {
+		earlier(held)
+	}
+	if s.kept > 0 {
+		earlier(now.Add(slowLook))
+	}
+	free = s.resume.IsZero() && !held.After(now) && s.welcome.Load()
+	if free { // else no step gets as far as to ask
+		earlier(s.askAt())
+	}
+	return wake, free, err
 }
 
 // stumble reports that the journal or chat.db could not be used, and waits before
@@ -198,9 +209,15 @@ func (s *sender) stumble(ctx context.Context, err error) {
 	if !errors.Is(err, errNoChatDB) { // the observer has said so already
 		s.log.Error("send.stopped", "error", err.Error())
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(s.cfg.Retry):
+	for again := time.After(s.cfg.Retry); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+			return
+		case to := <-s.asks:
+			s.answer(ctx, to)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func newSender(t testing.TB, script string) *sender {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\ncat >/dev/null\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t),
+	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t), asks: make(chan chan applescript.Outcome),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1)}
 	r.journal.failed = r.unwritten
 	r.cfg.StateDir = t.TempDir()
@@ -103,4 +103,48 @@ func TestStartOnAFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A Messages that has nothing to do is asked each time that Config.Ask has passed, by a
+// sender that nobody wakes, and not oftener.
+func TestIdleMessagesIsAsked(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.open()
+	asked := filepath.Join(t.TempDir(), "asked")
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, "echo >>"+asked)
+		s.cfg.Tools, s.cfg.Ask, s.began = h.tools(), 10*time.Second, time.Now()
+		s.welcome.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 65*time.Second)
+		defer cancel()
+		if err := s.run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if data, _ := os.ReadFile(asked); len(data) != 7 {
+		t.Errorf("it was asked %d times in 65 seconds, want 7", len(data))
+	}
+}
+
+// Somebody who asks while the journal or chat.db is in trouble gets an answer at once; an
+// empty one while osascript may be running.
+func TestStumbleAnswers(t *testing.T) {
+	t.Parallel()
+	for _, unclear := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSender(t, "exit 0")
+			s.unclear = unclear
+			ended := make(chan struct{})
+			began := time.Now()
+			go func() { s.stumble(t.Context(), errNoChatDB); close(ended) }()
+			if o, ok := s.askMessages(t.Context()); ok == unclear || time.Since(began) >= s.cfg.Retry {
+				t.Errorf("unclear %t: %+v, %t, after %v", unclear, o, ok, time.Since(began))
+			}
+			<-ended
+			if took := time.Since(began); took != s.cfg.Retry {
+				t.Errorf("the next try comes after %v", took)
+			}
+		})
+	}
 }
