@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bluerelay/wire"
@@ -56,7 +58,7 @@ func TestHold(t *testing.T) {
 			t.Errorf("held up until %v for %q, want %v for %q", until, got, noon.Add(want), p)
 		}
 	}
-	h.through(noon, pause) // nothing is held up
+	h.through(noon, pause, time.Second) // nothing is held up
 	at(0, "")
 	if !h.begin(wire.ProblemAccount, noon, pause) || h.begin(wire.ProblemAccount, noon.Add(time.Second), pause) {
 		t.Error("one of the failures does not count, or two do")
@@ -64,7 +66,7 @@ func TestHold(t *testing.T) {
 	at(pause, wire.ProblemAccount)
 	now := noon.Add(pause)
 	for _, next := range []time.Duration{2, 4, 8, 8} {
-		h.through(now, pause)
+		h.through(now, pause, time.Second)
 		at(now.Sub(noon)+next*pause, wire.ProblemAccount)
 		now = now.Add(time.Second)
 		if !h.begin(wire.ProblemAccount, now, pause) {
@@ -87,17 +89,61 @@ func TestHold(t *testing.T) {
 func TestHoldLetsOneMessageTry(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, "exit 0")
-	s.holdFor(wire.ProblemAccount, signedOut, time.Now().Add(-s.cfg.Hold-time.Second))
+	s.holdFor(wire.ProblemAccount, time.Now().Add(-s.cfg.Hold-time.Second))
 	if s.health.now().Ready {
 		t.Error("it is ready")
 	}
 	if s.heldUp(time.Now()) || !s.health.now().Ready {
 		t.Errorf("after the pause: %+v", s.health.now())
 	}
-	s.hold.through(time.Now(), s.cfg.Hold)
-	if !s.heldUp(time.Now()) {
-		t.Error("a second message is let through at once")
+	s.hold.through(time.Now(), s.cfg.Hold, s.cfg.Settle)
+	if !s.heldUp(time.Now()) || !s.health.now().Ready {
+		t.Errorf("a second message is let through at once, or %+v", s.health.now())
 	}
+	// No row says that all is well: what everything else waits for is told again.
+	if later := time.Now().Add(s.cfg.Settle + time.Second); !s.heldUp(later) || s.health.now().Code != wire.ProblemAccount {
+		t.Errorf("while nothing is known: %+v", s.health.now())
+	}
+	// It is another thing then that is wrong, and ends.
+	s.holdFor(wire.ProblemStuck, time.Now())
+	if h := s.health.now(); h.Code != wire.ProblemStuck {
+		t.Errorf("%+v", h)
+	}
+	s.unhold()
+	if !s.health.now().Ready {
+		t.Errorf("%+v", s.health.now())
+	}
+}
+
+// A sender that nobody wakes says again what a hold is for when the row of the message that
+// it let through has had its time.
+func TestHoldIsToldAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, "exit 0")
+		s.welcome.Store(true)
+		s.holdFor(wire.ProblemAccount, time.Now())
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() { ended <- s.run(ctx) }()
+		time.Sleep(s.cfg.Hold + time.Second)
+		if !s.health.now().Ready {
+			t.Errorf("after the pause: %+v", s.health.now())
+		}
+		s.hold.through(time.Now(), s.cfg.Hold, s.cfg.Settle)
+		ring(s.sendBell)
+		time.Sleep(s.cfg.Settle + time.Second)
+		if h := s.health.now(); h.Code != wire.ProblemAccount {
+			t.Errorf("no row has come: %+v", h)
+		}
+		time.Sleep(2 * s.cfg.Hold)
+		if !s.health.now().Ready {
+			t.Errorf("after the next pause: %+v", s.health.now())
+		}
+		stop()
+		<-ended
+	})
 }
 
 // A file that Messages neither sends nor fails raises the alarm once.
@@ -132,5 +178,58 @@ func TestStuckFile(t *testing.T) {
 		if s.o.heldUp(now) {
 			t.Errorf("%s: the alarm is raised again", name)
 		}
+	}
+}
+
+// What a file had no time for is not its fault: a Mac that wakes waits before it calls one
+// stuck.
+func TestStuckAfterSleep(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	now := time.Now()
+	s.o.followed = map[int64]send{1: {message: "msg_1", part: partFile, state: stateObserved, guid: "G", armedAt: now.Add(-8 * time.Hour)}}
+	s.o.cursor.Seen = now.Add(-8 * time.Hour).UnixMilli() // the last look before the night
+	scan(t, s.o)
+	if s.o.heldUp(now) {
+		t.Error("it is called stuck at the wake")
+	}
+	s.o.lookForStuck(now.Add(s.o.cfg.Stuck + time.Second))
+	if !s.o.heldUp(now) {
+		t.Error("it is never called stuck")
+	}
+}
+
+// A hold for a stuck file ends with a message that goes out by whatever service, on a line
+// that sends by SMS alone too, and when the file is stuck no longer.
+func TestStuckEnds(t *testing.T) {
+	t.Parallel()
+	for _, service := range []string{"SMS", "iMessage"} {
+		s := newStory(t)
+		s.o.holdFor(wire.ProblemStuck, time.Now())
+		s.sends("msg_1", "hello")
+		s.own("G", "hello", columns{"is_sent": 1, "service": service})
+		s.wants("sent msg_1")
+		if s.o.heldUp(time.Now()) || !s.o.health.now().Ready {
+			t.Errorf("by %s: %+v", service, s.o.health.now())
+		}
+	}
+	s := newStory(t)
+	now := time.Now()
+	one := send{message: "msg_1", part: partFile, state: stateObserved, guid: "G", armedAt: now.Add(-time.Hour)}
+	s.o.followed = map[int64]send{1: one}
+	s.o.lookForStuck(now)
+	if !s.o.heldUp(now) {
+		t.Error("it is not held up")
+	}
+	one.seen.Error = 25
+	s.o.followed[1] = one
+	s.o.lookForStuck(now)
+	if s.o.heldUp(now) || !s.o.health.now().Ready {
+		t.Errorf("the file has failed: %+v", s.o.health.now())
+	}
+	s.o.holdFor(wire.ProblemAccount, now)
+	s.o.lookForStuck(now)
+	if !s.o.heldUp(now) {
+		t.Error("a hold for the account ends because no file is stuck")
 	}
 }

@@ -10,13 +10,15 @@ import (
 // hold stops the queue for what rows tell and osascript does not: that Messages is
 // signed out, or that a file is stuck in it and holds up whatever follows. No probe
 // answers either, only the row of a message does. So after a pause one message is let
-// through, and a row that says sent ends the hold. It is safe for concurrent use.
+// through, and a row that says sent ends the hold; one by SMS only where no account is
+// needed. It is safe for concurrent use.
 type hold struct {
 	mu      sync.Mutex
 	problem wire.Problem // "" while nothing is held up
 	next    time.Time    // when one more message may go
 	tries   int          // messages that were let through since it began
 	tried   bool         // one was let through and its row has not spoken
+	hopes   time.Time    // until when that row may still be on its way
 }
 
 // maxHold is how often the pause doubles.
@@ -34,7 +36,7 @@ func (h *hold) begin(p wire.Problem, now time.Time, pause time.Duration) bool {
 	if h.problem == "" {
 		h.tries = 0
 	}
-	h.problem, h.tried = p, false
+	h.problem, h.tried, h.hopes = p, false, time.Time{}
 	h.next = now.Add(pause << min(h.tries, maxHold))
 	return true
 }
@@ -47,9 +49,9 @@ func (h *hold) until() (time.Time, wire.Problem) {
 	return h.next, h.problem
 }
 
-// through notes that one message was let through; the next has to wait for what its
-// row says, or for another pause.
-func (h *hold) through(now time.Time, pause time.Duration) {
+// through notes that one message was let through, whose row is awaited for so long; the
+// next has to wait for what that says, or for another pause.
+func (h *hold) through(now time.Time, pause, awaited time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.problem == "" {
@@ -57,7 +59,19 @@ func (h *hold) through(now time.Time, pause time.Duration) {
 	}
 	h.tries++
 	h.tried = true
+	h.hopes = now.Add(awaited)
 	h.next = now.Add(pause << min(h.tries, maxHold))
+}
+
+// hope is until when the row of the message that was let through is awaited; the zero
+// time where none is, or not any longer.
+func (h *hold) hope(now time.Time) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now.Before(h.hopes) {
+		return h.hopes
+	}
+	return time.Time{}
 }
 
 // end lets the queue go on and gives what it was held up for, "" for nothing.
@@ -65,6 +79,6 @@ func (h *hold) end() wire.Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.problem
-	h.problem, h.next, h.tries, h.tried = "", time.Time{}, 0, false
+	h.problem, h.next, h.hopes, h.tries, h.tried = "", time.Time{}, time.Time{}, 0, false
 	return p
 }

@@ -18,6 +18,7 @@ func (o *observer) scan(ctx context.Context) error {
 	if err := o.heedClock(ctx, time.Now()); err != nil {
 		return err
 	}
+	o.cursor.look(time.Now())
 	if now := time.Now(); now.Sub(o.combed) >= breath {
 		o.combed = now
 		o.lookForStuck(now)
@@ -29,7 +30,6 @@ func (o *observer) scan(ctx context.Context) error {
 			}
 		}
 	}
-	o.cursor.look(time.Now())
 	ids, states, err := o.changed(ctx, time.Now())
 	if err != nil {
 		return err

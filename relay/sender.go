@@ -188,6 +188,7 @@ func (s *sender) wakeAt(ctx context.Context, now time.Time) (wake time.Time, fre
 	held, _ := s.hold.until()
 	if held.After(now) {
 		earlier(held)
+		earlier(s.hold.hope(now))
 	}
 	if s.kept > 0 {
 		earlier(now.Add(slowLook))
@@ -249,7 +250,7 @@ func (s *sender) send(ctx context.Context, one *send) error {
 	if err != nil {
 		return err
 	}
-	s.hold.through(time.Now(), s.cfg.Hold)
+	s.hold.through(time.Now(), s.cfg.Hold, s.window(one))
 	ring(s.outboxBell)
 	return s.hand(ctx, one, req)
 }
