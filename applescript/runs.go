@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,8 @@ import (
 type Run struct {
 	ID      string
 	Attempt int
-	Changed time.Time // when the newest of its files was written
+	Began   time.Time // when the oldest of its files was written
+	Changed time.Time // and the newest
 }
 
 // Runs lists the runs that were made, or begun, and not forgotten, in no order.
@@ -23,7 +26,11 @@ func (s *Sender) Runs() ([]Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the runs: %w", err)
 	}
-	found := make(map[Run]time.Time)
+	type name struct {
+		id      string
+		attempt int
+	}
+	found := make(map[name]Run)
 	for _, e := range entries {
 		r, ok := parseRun(e.Name())
 		if !ok {
@@ -36,16 +43,19 @@ func (s *Sender) Runs() ([]Run, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the runs: %w", err)
 		}
-		if info.ModTime().After(found[r]) {
-			found[r] = info.ModTime()
+		at := info.ModTime()
+		r.Began, r.Changed = at, at
+		if f, ok := found[name{r.ID, r.Attempt}]; ok {
+			if f.Began.Before(at) {
+				r.Began = f.Began
+			}
+			if f.Changed.After(at) {
+				r.Changed = f.Changed
+			}
 		}
+		found[name{r.ID, r.Attempt}] = r
 	}
-	list := make([]Run, 0, len(found))
-	for r, changed := range found {
-		r.Changed = changed
-		list = append(list, r)
-	}
-	return list, nil
+	return slices.Collect(maps.Values(found)), nil
 }
 
 // parseRun reads ID.ATTEMPT.EXTENSION.

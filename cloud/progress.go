@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -92,29 +93,31 @@ func stepOf(m store.Message, install string, r wire.Report, now time.Time) (stor
 }
 
 // overtaken tells whether a failure is that of an attempt after which there is another:
-// it says nothing about how that one ends. Where the former attempt's row was sent after
-// all, that row goes on to count.
+// it says nothing about how that one ends. Where the former attempt's row has become the
+// message's after all, it goes on to count.
 func overtaken(m store.Message, r wire.Report) bool {
 	switch {
 	case r.Attempt == 0:
 		return false
 	case r.Attempt < m.Attempt:
-		return m.Status != wire.StatusSent || r.GUID != m.AppleGUID
+		return r.GUID == "" || r.GUID != m.AppleGUID
 	}
 	return open(m) && r.Attempt == m.Attempt && m.Fallback && m.InstallID == ""
 }
 
-// retold tells whether a step between sent and failed, which each may follow the other,
-// is in the timeline already: a Mac that is paired again tells all that is in its
-// journal once more, from its beginning, and what was true then is not true again.
+// retold tells whether a step to sent or failed, which each may follow the other, is older
+// than what is known of its row: a Mac that is paired again tells all that is in its
+// journal once more, from its beginning, and what was true then is not true again. A row
+// that changes right after its Mac's clock was set back is taken for such a one.
 func retold(tx *store.Tx, m store.Message, step store.Step) (bool, error) {
-	flips := m.Status == wire.StatusSent && step.To == wire.StatusFailed || m.Status == wire.StatusFailed && step.To == wire.StatusSent
-	if !flips {
+	if open(m) || step.To != wire.StatusSent && step.To != wire.StatusFailed || step.Evidence != store.EvidenceRow {
 		return false, nil
 	}
 	list, err := tx.Timeline(tx.Context(), m)
+	row := cmp.Or(step.AppleGUID, m.AppleGUID)
 	return slices.ContainsFunc(list, func(e store.TimelineEntry) bool {
-		return e.Status == step.To && e.At == step.At && e.Evidence == step.Evidence
+		same := e.At == step.At && e.Code == step.ErrorCode && e.Number == step.ErrorNumber
+		return e.Evidence == store.EvidenceRow && e.AppleGUID == row && (same || e.At > step.At)
 	}), err
 }
 

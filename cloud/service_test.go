@@ -237,6 +237,57 @@ func TestToldAgain(t *testing.T) {
 	}
 }
 
+// A row that made its message go by SMS and was sent by Messages after all, before the
+// SMS was begun. It is the message's from then on: it may fail again.
+func TestRecoveredBeforeTheSMS(t *testing.T) {
+	w := newWorld(t, nil)
+	w.falling(true)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	one, two := w.send("+14155550001"), w.send("+14155550002")
+	first := func(id string, ms int64) wire.Report { r := notOniMessage(id, 1); r.At = ms; return r }
+	var told []wire.Report
+	say := func(r wire.Report) { t.Helper(); m.report(r); told = append(told, r) }
+	say(first(one, 1000))
+	say(first(two, 1000))
+	eventually(t, "both go by SMS", func() bool { return w.message(one).Attempt == 2 && w.message(two).Attempt == 2 })
+	say(wire.Report{Kind: wire.Unknown, Message: one, Attempt: 2, GUID: "row of " + one, At: 2000, Fault: &wire.Fault{Code: "outcome_unknown"}})
+	say(wire.Report{Kind: wire.Unknown, Message: two, Attempt: 2, GUID: "row of " + two, At: 2000, Fault: &wire.Fault{Code: "outcome_unknown"}})
+	say(wire.Report{Kind: wire.Sent, Message: one, Attempt: 1, GUID: "row of " + one, At: 3000})
+	say(first(two, 3000))
+	want := func(when string) {
+		t.Helper()
+		if a, b := w.message(one), w.message(two); a.Status != wire.StatusSent || b.Status != wire.StatusFailed || b.ErrorCode != "messages_error" {
+			t.Errorf("%s they are %s and %s %s", when, a.Status, b.Status, b.ErrorCode)
+		}
+	}
+	want("in the end")
+	again := w.connect(w.replace()(), hello("ins_b", 0))
+	for _, r := range told {
+		again.report(r)
+		want("told again")
+	}
+}
+
+// Of a message that nobody knew of for a day it is known in the end that it failed.
+func TestLateRowOfAnUnknownMessage(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	id := w.send(somebody)
+	m.report(wire.Report{Kind: wire.Failed, Message: id, Attempt: 1, Fault: &wire.Fault{Code: cloud.OutcomeUnknown}})
+	if got := w.message(id); got.Status != wire.StatusFailed || got.ErrorCode != cloud.OutcomeUnknown {
+		t.Fatalf("%+v", got)
+	}
+	for range 2 { // the second is no news
+		m.report(wire.Report{Kind: wire.Failed, Message: id, Attempt: 1, GUID: "g", Fault: &wire.Fault{Code: "messages_error", Number: 25}})
+	}
+	if got := w.message(id); got.ErrorCode != "messages_error" || got.ErrorNumber != 25 {
+		t.Errorf("%+v", got)
+	}
+	if list, err := w.store.Timeline(t.Context(), w.message(id)); err != nil || len(list) != 4 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 // Messages chooses SMS by itself: the row says so, and the message too.
 func TestDowngrade(t *testing.T) {
 	w := newWorld(t, nil)

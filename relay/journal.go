@@ -13,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
 
+	"bluerelay/applescript"
 	"bluerelay/chatdb"
 	"bluerelay/fault"
 )
@@ -30,6 +32,10 @@ import (
 type journal struct {
 	db     *sql.DB
 	failed func(error) // unless nil, told of each write that is errUnwritten
+	// made are the newest runs of earlier processes, by their id: set by openJournal.
+	made map[string]applescript.Run
+	// adopted tells that runs were taken for begun whose end is to be found out.
+	adopted atomic.Bool
 }
 
 const journalSchema = `
@@ -112,7 +118,10 @@ func openJournal(ctx context.Context, dir string) (*journal, error) {
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}
 	j := &journal{db: db}
-	if err := j.init(ctx); err != nil {
+	if err = j.init(ctx); err == nil {
+		err = j.adopt(ctx, filepath.Join(dir, sendsFolder))
+	}
+	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}

@@ -197,22 +197,11 @@ func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
 // behind tells whether chat.db has rows that the journal has not taken in, or cannot be
 // read.
 func (l *link) behind(ctx context.Context) (bool, error) {
-	at, err := l.journal.cursor(ctx)
-	if err != nil {
-		return false, err
-	}
 	waiting, err := l.journal.waiting(ctx)
-	if err != nil {
-		return false, err
+	if err != nil || len(waiting) > 0 {
+		return true, err
 	}
-	db, done := l.borrowDB()
-	defer done()
-	if db == nil || at == nil || len(waiting) > 0 {
-		return true, nil
-	}
-	newest, err := db.Mark(ctx)
-	// A chat.db in trouble is the observer's to report.
-	return err != nil || newest.File != at.File || newest.RowID > at.RowID, nil
+	return l.unread(ctx)
 }
 
 // dial connects, with each of the secrets that there are until the cloud takes one.

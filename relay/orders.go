@@ -44,10 +44,14 @@ func (j *journal) receive(ctx context.Context, o wire.Send, now time.Time) error
 		default:
 			return errStale
 		}
+		if err == nil {
+			err = addReport(ctx, tx, wire.Report{Kind: wire.Accepted, At: now.UnixMilli(), Message: o.Message, Attempt: o.Attempt}, now)
+		}
 		if err != nil {
 			return fmt.Errorf("receive an order: %w", err)
 		}
-		return addReport(ctx, tx, wire.Report{Kind: wire.Accepted, At: now.UnixMilli(), Message: o.Message, Attempt: o.Attempt}, now)
+		_, err = j.adoptOne(ctx, tx, o.Message)
+		return err
 	})
 }
 
@@ -199,8 +203,13 @@ func (j *journal) withdraw(ctx context.Context, s *send, now time.Time) error {
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
+		// The former attempt's row is the message's from now on, also where it fails again.
+		former, err := lastAttempt(ctx, tx, s.message)
+		if err != nil || len(former) == 0 {
+			return err
+		}
 		fault := wire.Fault{Code: "outcome_unknown", Text: "Messages itself is sending it again."}
-		return addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, Fault: &fault}, now)
+		return addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, GUID: former[0].guid, Fault: &fault}, now)
 	})
 }
 

@@ -186,7 +186,7 @@ func (s send) failure() *wire.Fault {
 // message's, or the file's where it has no other.
 func (w whole) verdict() (kind wire.Kind, fault *wire.Fault, guid string) {
 	parts := w.current()
-	var failed, unknown, dropped, began *send
+	var failed, unknown, dropped, began, maybe *send
 	lowest := 3
 	for i, s := range parts {
 		lowest = min(lowest, s.level())
@@ -202,13 +202,18 @@ func (w whole) verdict() (kind wire.Kind, fault *wire.Fault, guid string) {
 			dropped = &parts[i]
 		case s.state == stateObserved:
 			began = &parts[i]
+		case s.state == stateArmed || s.state == stateHanded:
+			maybe = &parts[i]
 		}
 	}
 	switch {
 	case failed != nil:
 		fault = failed.failure()
-		if began != nil {
-			halfOf(fault, failed.part)
+		switch {
+		case began != nil:
+			halfOf(fault, failed.part, "went out")
+		case maybe != nil || unknown != nil:
+			halfOf(fault, failed.part, "may have gone out")
 		}
 		return wire.Failed, fault, guid
 	case unknown != nil:
@@ -218,19 +223,19 @@ func (w whole) verdict() (kind wire.Kind, fault *wire.Fault, guid string) {
 		if dropped.fault != nil {
 			*fault = *dropped.fault
 		}
-		halfOf(fault, dropped.part)
+		halfOf(fault, dropped.part, "went out")
 		return wire.Failed, fault, guid
 	}
 	return [...]wire.Kind{"", wire.Sent, wire.Delivered, wire.Read}[lowest], nil, guid
 }
 
-// halfOf says of a fault that it is one part's, and that the other went out.
-func halfOf(f *wire.Fault, part string) {
+// halfOf says of a fault that it is one part's, and what the other did.
+func halfOf(f *wire.Fault, part, other string) {
 	if part == partFile {
-		f.Code, f.Text = wire.FaultFile, "The text went out, the file did not: "+f.Text
+		f.Code, f.Text = wire.FaultFile, "The text "+other+", the file did not: "+f.Text
 		return
 	}
-	f.Code, f.Text = wire.FaultText, "The file went out, the text did not: "+f.Text
+	f.Code, f.Text = wire.FaultText, "The file "+other+", the text did not: "+f.Text
 }
 
 // merge makes a report about one part one about the message. It returns false where

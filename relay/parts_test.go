@@ -204,6 +204,18 @@ func TestEndsOfTwoParts(t *testing.T) {
 			rowOf(t, j, "msg_1", partText, sentRow)
 			rowOf(t, j, "msg_1", partFile, failedRow(25))
 		}, []string{"sent", "failed file_failed 25"}, stateObserved},
+		{"the file fails while its text runs, which is sent", func(t *testing.T, j *journal) {
+			rowOf(t, j, "msg_1", partFile, sentRow)
+			armPart(t, j, "msg_1", partText)
+			rowOf(t, j, "msg_1", partFile, failedRow(25))
+			rowOf(t, j, "msg_1", partText, sentRow)
+		}, []string{"failed file_failed 25"}, stateObserved},
+		{"the file fails while its text runs, which was not begun", func(t *testing.T, j *journal) {
+			rowOf(t, j, "msg_1", partFile, sentRow)
+			armPart(t, j, "msg_1", partText)
+			rowOf(t, j, "msg_1", partFile, failedRow(25))
+			refusePart(t, j, "msg_1", partText, true)
+		}, []string{"failed file_failed 25", "failed messages_error 25"}, stateNoSend},
 		{"nobody knows of the text", func(t *testing.T, j *journal) {
 			rowOf(t, j, "msg_1", partFile, sentRow)
 			armPart(t, j, "msg_1", partText)

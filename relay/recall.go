@@ -38,7 +38,12 @@ func (j *journal) cancel(ctx context.Context, c wire.Cancel, now time.Time) erro
 		}
 		switch {
 		case len(rows) == 0:
-			err = addOrder(ctx, tx, wire.Send{Message: c.Message, Attempt: c.Attempt}, now)
+			if err = addOrder(ctx, tx, wire.Send{Message: c.Message, Attempt: c.Attempt}, now); err != nil {
+				break
+			}
+			if begun, err := j.adoptOne(ctx, tx, c.Message); begun || err != nil {
+				return err
+			}
 		case c.Attempt < rows[0].attempt:
 			return errStale
 		case !allAre(rows, stateReceived) && !allNoSend(rows):

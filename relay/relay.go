@@ -180,7 +180,7 @@ func Open(ctx context.Context, cfg Config) (*Relay, error) {
 		unlockDir(lock)
 		return nil, err
 	}
-	if err := makeDir(filepath.Join(cfg.StateDir, "sends")); err != nil {
+	if err := makeDir(filepath.Join(cfg.StateDir, sendsFolder)); err != nil {
 		j.close()
 		unlockDir(lock)
 		return nil, fmt.Errorf("make the folder of running sends: %w", err)
@@ -257,7 +257,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	others.Go(func() { r.patrol(outer) })
 	sendings.Go(func() {
 		errs[2] = (&sender{Relay: r, script: applescript.Sender{
-			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, "sends"), Limit: r.cfg.SendLimit,
+			Osascript: r.cfg.Osascript, Exe: r.cfg.Exe, Dir: filepath.Join(r.cfg.StateDir, sendsFolder), Limit: r.cfg.SendLimit,
 		}}).run(sending)
 	})
 	sendings.Wait()
@@ -283,6 +283,22 @@ func (r *Relay) missDB(err error) {
 	r.dbMu.Lock()
 	defer r.dbMu.Unlock()
 	r.dbErr = err
+}
+
+// unread tells whether chat.db has rows that were not looked at, or cannot be read.
+func (r *Relay) unread(ctx context.Context) (bool, error) {
+	at, err := r.journal.cursor(ctx)
+	if err != nil {
+		return false, err
+	}
+	db, done := r.borrowDB()
+	defer done()
+	if db == nil || at == nil {
+		return true, nil
+	}
+	newest, err := db.Mark(ctx)
+	// A chat.db in trouble is the observer's to report.
+	return err != nil || newest.File != at.File || newest.RowID > at.RowID, nil
 }
 
 // borrowDB is nil while chat.db cannot be read. The caller must call done.

@@ -24,6 +24,7 @@ type sender struct {
 	quiet    bool      // the next question is nobody's business unless the one after it fails too
 	mute     int       // questions in a row that Messages left unanswered
 	died     inHand    // the send over which the last daemon died
+	reading  bool      // sends are due, but not all rows were looked at
 	unclear  bool      // a send was armed and its end could not be written down
 	tidied   time.Time // when old orders were last forgotten
 	lastFile time.Time // when a file was handed over last
@@ -92,6 +93,9 @@ func (s *sender) recoverLeft(ctx context.Context) error {
 
 // step does one piece of work and says whether there was any.
 func (s *sender) step(ctx context.Context) (bool, error) {
+	if s.journal.adopted.Swap(false) {
+		s.unclear = true
+	}
 	if s.unclear {
 		if err := s.recoverLeft(ctx); err != nil {
 			return false, err
@@ -131,7 +135,7 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 
 // timeOut does what the passing of time asks for.
 func (s *sender) timeOut(ctx context.Context, now time.Time) error {
-	settled, err := s.journal.settle(ctx, now)
+	settled, err := s.settle(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -147,6 +151,23 @@ func (s *sender) timeOut(ctx context.Context, now time.Time) error {
 	}
 	s.tidied = now
 	return s.journal.forgetOrders(ctx, now)
+}
+
+// settle gives up the sends whose window has passed. As long as there are rows that were
+// not looked at, as after a time in which no daemon ran, one of them may be the one that
+// is awaited; but not for longer than a file is waited for.
+func (s *sender) settle(ctx context.Context, now time.Time) (int, error) {
+	s.reading = false
+	due, err := s.journal.due(ctx, now)
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	if now.Sub(s.began) < s.cfg.SettleFile {
+		if s.reading, err = s.unread(ctx); err != nil || s.reading {
+			return 0, err
+		}
+	}
+	return s.journal.settle(ctx, now)
 }
 
 // rest waits until there may be work again.
@@ -179,6 +200,9 @@ func (s *sender) rest(ctx context.Context) {
 // says that an order that comes before would be begun at once.
 func (s *sender) wakeAt(ctx context.Context, now time.Time) (wake time.Time, free bool, err error) {
 	wake, err = s.journal.nextDue(ctx, now)
+	if s.reading { // what is due waits for chat.db
+		wake = now.Add(s.cfg.Retry)
+	}
 	earlier := func(at time.Time) {
 		if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 			wake = at

@@ -208,11 +208,18 @@ func (j *journal) noSend(ctx context.Context, s *send, why wire.Fault, again, no
 	if err != nil {
 		return err
 	}
-	state, retry := stateNoSend, int64(0)
-	if s.second() && again && s.run < maxRuns {
-		state, retry = stateReceived, now.Add(firstPause<<max(s.run-1, 0)).UnixMilli()
-	}
 	return j.write(ctx, fault.RelayNoSend, func(ctx context.Context, tx *sql.Tx) error {
+		state, retry := stateNoSend, int64(0)
+		if s.second() && again && s.run < maxRuns {
+			w, err := loadWhole(ctx, tx, s.message)
+			if err != nil {
+				return err
+			}
+			// A file that has failed meanwhile takes its text with it, as told.
+			if kind, _, _ := w.verdict(); kind != wire.Failed {
+				state, retry = stateReceived, now.Add(firstPause<<max(s.run-1, 0)).UnixMilli()
+			}
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = CASE ? WHEN 'nosend' THEN '' ELSE text END, retry_at = ?, fault = ?, again = ?, no_chat = max(no_chat, ?)
 			WHERE message = ? AND part = ? AND attempt = ? AND state IN (?, ?)`,
 			state, state, retry, string(data), again, noChat, s.message, s.part, s.attempt, stateArmed, stateReceived)
@@ -254,11 +261,15 @@ func (j *journal) handed(ctx context.Context, s *send, why wire.Fault, now, sett
 	})
 }
 
-// settle turns the sends whose window has passed into unknown and says how many.
+// due are the sends whose window has passed. One that has ended in the future was given
+// its window by a clock that was set back since, while no daemon saw it.
+func (j *journal) due(ctx context.Context, now time.Time) ([]send, error) {
+	return j.querySends(ctx, "state = ? AND (settle_at <= ? OR ended_at > ?) ORDER BY seq", stateHanded, now.UnixMilli(), now.Add(clockSlack).UnixMilli())
+}
+
+// settle turns the sends that are due into unknown and says how many.
 func (j *journal) settle(ctx context.Context, now time.Time) (int, error) {
-	// One that has ended in the future was given its window by a clock that was set back
-	// since, while no daemon saw it.
-	due, err := j.querySends(ctx, "state = ? AND (settle_at <= ? OR ended_at > ?) ORDER BY seq", stateHanded, now.UnixMilli(), now.Add(clockSlack).UnixMilli())
+	due, err := j.due(ctx, now)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}

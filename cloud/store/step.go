@@ -39,7 +39,7 @@ func (tx *Tx) Advance(s Step) (Message, bool, error) {
 	for i, f := range from {
 		states[i] = "'" + string(f) + "'" // constants of package wire
 	}
-	list, err := collect(tx.ctx, tx.reader, scanMessage, advance+" AND status IN ("+strings.Join(states, ", ")+") RETURNING "+messageColumns,
+	list, err := collect(tx.ctx, tx.reader, scanMessage, advance+" AND (status IN ("+strings.Join(states, ", ")+") OR "+corrects+") RETURNING "+messageColumns,
 		s.To, s.ErrorCode, s.ErrorNumber, s.ErrorMessage, s.Now, s.Service, null(s.AppleGUID), s.At, s.ID, s.InstallID, s.Attempt)
 	if err != nil || len(list) == 0 {
 		return Message{}, false, err
@@ -65,6 +65,10 @@ const advance = `UPDATE messages SET status = $1, error_code = $2, error_number 
 	delivered_at = CASE WHEN $1 IN ('delivered', 'read') AND delivered_at = 0 THEN $8 ELSE delivered_at END,
 	read_at = CASE WHEN $1 = 'read' THEN $8 ELSE read_at END
 	WHERE id = $9 AND ($10 = '' OR (install_id = $10 AND attempt = $11))`
+
+// corrects is where a message that has failed fails by something better than that nobody
+// knows what became of it.
+const corrects = `$1 = 'failed' AND $2 <> 'outcome_unknown' AND status = 'failed' AND error_code = 'outcome_unknown'`
 
 // entry is the step as the timeline of m tells it.
 func (s Step) entry(m Message) TimelineEntry {
