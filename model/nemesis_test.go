@@ -33,6 +33,9 @@ func (w *walk) revive(s *state) {
 		if !s.macs[m].up {
 			t := *s
 			t.macs[m].up = true
+			for i := range uint8(messages) {
+				w.adopt(&t.macs[m], i)
+			}
 			w.reach("daemon.start", &t)
 		}
 	}

@@ -26,17 +26,34 @@ func (w *walk) take(m *mac, i, a uint8, answers bool) {
 	one := &j.sends[i]
 	next := a > one.attempt && (one.step == nowhere || one.step.noSend() || one.step == rejected)
 	switch {
-	case next && (m.released || j.fenced):
-		*one = send{step: noSendReleased, attempt: a, row: one.row}
-		j.add(tell(tellReleased, i, a, 0))
 	case next:
 		*one = send{step: received, attempt: a, row: one.row} // a failed row is looked at again
 		if !w.coarse {
 			j.add(tell(tellAccepted, i, a, 0))
 		}
+		if !w.adopt(m, i) && (m.released || j.fenced) {
+			j.decline(i, noSendReleased)
+		}
 	case answers:
 		j.answer(i, a)
 	}
+}
+
+// adopt takes for begun what the journal has as waiting and of which there are files: it
+// is an old copy.
+func (w *walk) adopt(m *mac, i uint8) bool {
+	one := &m.journal.sends[i]
+	if one.step != received || w.broken == unadopted || w.broken == armLost {
+		return false
+	}
+	if r := m.runs[i][one.attempt-1]; !r.marker && r.result == noResult && !r.locked(w.broken) {
+		return false
+	}
+	one.step, one.mark, one.row = armed, 0, 0
+	if !w.coarse {
+		m.journal.add(tell(tellSending, i, one.attempt, 0))
+	}
+	return true
 }
 
 // answer repeats what has become of a message that is ordered though the journal knows
@@ -112,8 +129,10 @@ func (w *walk) cancelled(s *state, m int) {
 				continue
 			}
 			t := *s
-			t.macs[m].journal.sends[i].attempt = a
-			t.macs[m].journal.decline(i, noSendCanceled)
+			t.macs[m].journal.sends[i].step, t.macs[m].journal.sends[i].attempt = received, a
+			if !w.adopt(&t.macs[m], i) {
+				t.macs[m].journal.decline(i, noSendCanceled)
+			}
 			w.reach("relay.cancel", &t)
 		}
 	}

@@ -29,6 +29,7 @@ const (
 	rowCountsTwice
 	armLostAlone
 	numbersAlone
+	unadopted
 )
 
 // scenario says what may happen in a walk.
