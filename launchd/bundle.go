@@ -23,11 +23,17 @@ type Bundle struct {
 	Path    string // absolute, ending in .app: ~/Applications/bluerelay.app
 	Version string // of the program that is put in
 	Signer  Signer
+
+	// Requirement is the one by which macOS must go on knowing the program, or Replace refuses
+	// with ErrIdentity; empty is any.
+	Requirement string
 }
 
 var (
 	// ErrBusy says that an install or update of the same bundle is under way.
 	ErrBusy = errors.New("another install or update is under way: wait until it has ended")
+	// ErrIdentity says that the new version would be another program to macOS.
+	ErrIdentity = errors.New("signed on this Mac now, the new version would be another program to macOS, which would forget the permissions: run `bluerelay install` from it, and give them again")
 	// ErrNoFormer says that there is no former version to go back to.
 	ErrNoFormer = errors.New("there is no former version to go back to")
 )
@@ -57,6 +63,15 @@ func (b Bundle) Replace(ctx context.Context, binary string) error {
 	defer unlock()
 	if err := b.stage(ctx, binary); err != nil {
 		return err
+	}
+	if b.Requirement != "" {
+		requirement, err := b.Signer.Requirement(ctx, b.next())
+		if err == nil && requirement != b.Requirement {
+			err = ErrIdentity
+		}
+		if err != nil {
+			return errors.Join(err, drop(b.next()))
+		}
 	}
 	return b.swap()
 }

@@ -1,6 +1,7 @@
 package launchd_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -203,6 +204,71 @@ func TestCertificateAfterACrashAndDamage(t *testing.T) {
 		}
 		h.wantVersion(t, "1")
 	}
+}
+
+// A keychain that could not be asked is not taken for one that has lost the certificate: to
+// remove it would cost every permission.
+func TestKeychainCannotBeAsked(t *testing.T) {
+	h := newHome(t)
+	b := h.bundle()
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.Signer.Requirement(t.Context(), b.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.download(t, "2")
+	h.mac.Change(t, func(s *launchdtest.State) {
+		s.Fail["security find-identity"] = []launchdtest.Failure{{Code: 1, Text: "beschäftigt"}}
+		s.Locked, s.Unlocked = true, map[string]bool{}
+	})
+	err = b.Replace(t.Context(), h.program)
+	if !errors.Is(err, launchd.ErrCertificate) || !strings.Contains(err.Error(), "ended with 1). Try again") || strings.Contains(err.Error(), "given again") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Replace(ctx, h.program); !errors.Is(err, context.Canceled) || errors.Is(err, launchd.ErrCertificate) {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "1")
+	// One that is locked lists nothing before it is unlocked.
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Error(err)
+	}
+	h.wantVersion(t, "2")
+	if after, err := b.Signer.Requirement(t.Context(), b.Path); err != nil || after != before {
+		t.Errorf("%q after %q, %v", after, before, err)
+	}
+}
+
+// Where nobody sits at the Mac, a version that macOS would take for another program is not
+// put in place.
+func TestReplaceKeepsTheIdentity(t *testing.T) {
+	h := newHome(t)
+	b := h.bundle()
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if b.Requirement, err = b.Signer.Requirement(t.Context(), b.Path); err != nil {
+		t.Fatal(err)
+	}
+	h.download(t, "2")
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	h.wantVersion(t, "2")
+	if err := os.RemoveAll(b.Signer.Dir); err != nil {
+		t.Fatal(err)
+	}
+	h.download(t, "3")
+	if err := b.Replace(t.Context(), h.program); !errors.Is(err, launchd.ErrIdentity) || !strings.Contains(err.Error(), "bluerelay install") {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "2")
+	wantOnly(t, filepath.Join(filepath.Dir(b.Path), ".bluerelay"), "former.app", "lock")
 }
 
 func TestNamedIdentity(t *testing.T) {

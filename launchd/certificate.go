@@ -46,15 +46,12 @@ func (s Signer) signOwn(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.secure(ctx, fmt.Sprintf("unlock-keychain -p %s %s\n", c.password, quote(c.keychain))); err != nil {
-		return err
-	}
 	return s.searching(ctx, c.keychain, func() error {
 		return s.codesign(ctx, "--force", "--sign", c.hash, "--keychain", c.keychain, "--identifier", BundleID, path)
 	})
 }
 
-// own returns this Mac's certificate, and makes it where there is none.
+// own returns this Mac's certificate, its keychain unlocked, and makes it where there is none.
 func (s Signer) own(ctx context.Context) (certificate, error) {
 	c := certificate{keychain: filepath.Join(s.Dir, "signing.keychain-db")}
 	if strings.ContainsAny(c.keychain, "\n\r") {
@@ -76,7 +73,16 @@ func (s Signer) own(ctx context.Context) (certificate, error) {
 		return c, fmt.Errorf("read the password of the keychain for signing: %w", err)
 	}
 	c.password, c.hash = strings.TrimSpace(string(password)), fingerprint(block.Bytes)
-	if !s.holds(ctx, c) {
+	if _, err := os.Stat(c.keychain); errors.Is(err, fs.ErrNotExist) {
+		return c, s.damaged()
+	}
+	if err := s.secure(ctx, fmt.Sprintf("unlock-keychain -p %s %s\n", c.password, quote(c.keychain))); err != nil {
+		return c, err
+	}
+	switch there, err := s.holds(ctx, c); {
+	case err != nil:
+		return c, err
+	case !there:
 		return c, s.damaged()
 	}
 	return c, nil
@@ -120,7 +126,10 @@ func (s Signer) makeOwn(ctx context.Context, c certificate) (certificate, error)
 		c.password, chain, quote(keyFile), quote(certFile), quote(s.Tools.Path("codesign")))); err != nil {
 		return c, err
 	}
-	if !s.holds(ctx, c) {
+	switch there, err := s.holds(ctx, c); {
+	case err != nil:
+		return c, err
+	case !there:
 		return c, fmt.Errorf("%w: the keychain %s does not hold it after it was put there. Try again; if that does not help, sign with --identity", ErrCertificate, c.keychain)
 	}
 	if err := syncTree(s.Dir); err != nil {
@@ -169,10 +178,19 @@ func (s Signer) secure(ctx context.Context, commands string) error {
 	return err
 }
 
-// holds tells whether the keychain has certificate and key.
-func (s Signer) holds(ctx context.Context, c certificate) bool {
+// holds tells whether the keychain has certificate and key. With an error nobody knows:
+// whoever took that for damage would have a person throw the permissions away.
+func (s Signer) holds(ctx context.Context, c certificate) (bool, error) {
 	r, err := s.Tools.Run(ctx, askLimit, nil, "security", "find-identity", "-p", "codesigning", c.keychain)
-	return err == nil && r.Code == 0 && strings.Contains(string(r.Out), c.hash)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return false, fmt.Errorf("%w: whether its keychain holds it could not be asked within %s. Answer the question of macOS on the screen, if there is one, and try again", ErrCertificate, askLimit)
+	case err != nil:
+		return false, err
+	case r.Code != 0:
+		return false, fmt.Errorf("%w: whether its keychain holds it could not be asked (security ended with %d). Try again; if it stays so, restart the Mac. %s is to stay as it is: the permissions are bound to it", ErrCertificate, r.Code, s.Dir)
+	}
+	return strings.Contains(string(r.Out), c.hash), nil
 }
 
 // searching runs do while keychain is on the user's search list: codesign finds nothing in

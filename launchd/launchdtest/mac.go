@@ -53,12 +53,16 @@ type State struct {
 	Fail map[string][]Failure
 	// KillAt ends the caller with SIGKILL at the start of the call of that number, from 1.
 	KillAt int
+	// InterruptAt sends it SIGINT there instead, and the call comes to nothing.
+	InterruptAt int
 
 	Jobs      map[string]*Job
 	Disabled  map[string]bool
 	Keychains []string        // the user's search list
 	Unlocked  map[string]bool // by path
+	Locked    bool            // a keychain that is not unlocked lists no identities
 	Named     map[string]string
+	Passwords map[string]string // of the login keychain, by service and account
 
 	Calls []Call
 }
@@ -187,7 +191,7 @@ func (w *world) change(do func(*State)) error {
 		return err
 	}
 	path := filepath.Join(w.dir, "state.json")
-	s := State{Fail: map[string][]Failure{}, Jobs: map[string]*Job{}, Disabled: map[string]bool{}, Unlocked: map[string]bool{}, Named: map[string]string{}}
+	s := State{Fail: map[string][]Failure{}, Jobs: map[string]*Job{}, Disabled: map[string]bool{}, Unlocked: map[string]bool{}, Named: map[string]string{}, Passwords: map[string]string{}}
 	data, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(data, &s)
@@ -218,10 +222,10 @@ func (w *world) must(do func(*State)) {
 
 // begin notes a call and tells how it is to fail, if it is.
 func (w *world) begin(program string, args []string) (fail Failure, ok bool) {
-	kill := false
+	kill, interrupt := false, false
 	w.must(func(s *State) {
 		s.Calls = append(s.Calls, Call{program, args})
-		kill = len(s.Calls) == s.KillAt
+		kill, interrupt = len(s.Calls) == s.KillAt, len(s.Calls) == s.InterruptAt
 		verb := program
 		if len(args) > 0 {
 			verb += " " + args[0]
@@ -233,6 +237,10 @@ func (w *world) begin(program string, args []string) (fail Failure, ok bool) {
 	})
 	if kill {
 		_ = syscall.Kill(os.Getppid(), syscall.SIGKILL)
+	}
+	if interrupt {
+		_ = syscall.Kill(os.Getppid(), syscall.SIGINT)
+		return Failure{Code: 130, Text: "interrupted"}, true
 	}
 	return fail, ok
 }

@@ -105,7 +105,7 @@ func securityVerb(w *world, args []string) int {
 	path := args[len(args)-1]
 	flag := func(name string) string {
 		if at := slices.Index(args, name); at >= 0 {
-			return args[at+1]
+			return args[min(at+1, len(args)-1)] // -w of find has no value
 		}
 		return ""
 	}
@@ -137,6 +137,10 @@ func securityVerb(w *world, args []string) int {
 		k.Partition = flag("-S")
 		return k.write(path)
 	case "find-identity":
+		if w.locked(path) {
+			fmt.Println("     0 identities found")
+			return 0
+		}
 		if there && k.Key != "" && k.hash() != "" {
 			fmt.Printf("  1) %s \"bluerelay code signing\" (CSSMERR_TP_NOT_TRUSTED)\n     1 identities found\n", k.hash())
 			return 0
@@ -154,6 +158,8 @@ func securityVerb(w *world, args []string) int {
 			}
 		})
 		return 0
+	case "add-generic-password", "find-generic-password", "delete-generic-password":
+		return password(w, args[0], flag("-s")+" "+flag("-a"), flag("-w"))
 	case "delete-keychain":
 		if err := os.Remove(path); err != nil {
 			return say(50, "security: SecKeychainDelete %s: The specified keychain could not be found.", path)
@@ -161,6 +167,33 @@ func securityVerb(w *world, args []string) int {
 		return 0
 	}
 	return say(2, "security: unknown command %q", args[0])
+}
+
+// password is what the login keychain does with one item; find prints it.
+func password(w *world, verb, item, secret string) int {
+	there := true
+	w.must(func(s *State) {
+		if verb == "add-generic-password" {
+			s.Passwords[item] = secret
+			return
+		}
+		if secret, there = s.Passwords[item]; verb == "delete-generic-password" {
+			delete(s.Passwords, item)
+		}
+	})
+	if !there {
+		return say(44, "security: SecKeychainSearchCopyNext: The specified item could not be found in the keychain.")
+	}
+	if verb == "find-generic-password" {
+		fmt.Println(secret)
+	}
+	return 0
+}
+
+// locked tells whether a keychain shows nothing before it is unlocked.
+func (w *world) locked(path string) (is bool) {
+	w.must(func(s *State) { is = s.Locked && !s.Unlocked[path] })
+	return is
 }
 
 func importPEM(file, chain string, hidden, unlocked bool) int {
