@@ -1,12 +1,12 @@
 package launchd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -68,38 +68,27 @@ func (i Installation) prepare(ctx context.Context) (Record, error) {
 	if err := i.Agent.validate(); err != nil {
 		return Record{}, err
 	}
-	for _, dir := range []string{i.Agent.StateDir, i.Agent.LogDir} {
-		if err := privateFolder(dir); err != nil {
-			return Record{}, err
-		}
+	if foreign, err := isForeign(i.Agent.StateDir, isState); err != nil {
+		return Record{}, err
+	} else if foreign {
+		return Record{}, fmt.Errorf("%s holds files of something else: give --state a folder that is empty or not there yet", i.Agent.StateDir)
+	}
+	if err := privateFolder(i.Agent.StateDir, isState); err != nil {
+		return Record{}, err
+	}
+	if err := privateFolder(i.Agent.LogDir, i.Agent.isLog); err != nil {
+		return Record{}, err
 	}
 	// Library/LaunchAgents is looked at before anything is done, not when all else is.
 	if err := ownFolder(filepath.Dir(i.Path)); err != nil {
 		return Record{}, fmt.Errorf("prepare the folder of launch agents: %w", err)
 	}
+	if info, err := os.Lstat(i.Path); err == nil {
+		if err := checkFile(info, i.Path); err != nil {
+			return Record{}, fmt.Errorf("prepare the launch agent: %w", err)
+		}
+	}
 	return ReadRecord(i.Agent.StateDir)
-}
-
-// privateFolder makes a folder that is its owner's alone, and takes others' rights from one
-// that is there.
-func privateFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("make the folder: %w", err)
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("folder %s belongs to another user: give it back with `sudo chown -R $(id -un) '%s'`, or choose another one", dir, dir)
-	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return fmt.Errorf("close the folder to others: %w", err)
-	}
-	return nil
 }
 
 // exchange stops the former version, puts the new one in its place and starts it, or puts
@@ -114,11 +103,12 @@ func (i Installation) exchange(ctx context.Context) (Status, error) {
 	if had {
 		i.say("Stopping the version that is installed, which finishes what it has in hand …")
 	}
-	if err := i.Job.Bootout(ctx); err != nil {
-		return Status{}, errors.Join(err, drop(i.Bundle.next()))
+	swapped := false
+	err = i.Job.Bootout(ctx)
+	if err == nil {
+		err = i.Bundle.swap()
+		swapped = err == nil
 	}
-	err = i.Bundle.swap()
-	swapped := err == nil
 	if err == nil {
 		err = i.Agent.Write(i.Path)
 	}
@@ -126,10 +116,18 @@ func (i Installation) exchange(ctx context.Context) (Status, error) {
 	if err == nil {
 		status, err = i.up(ctx)
 	}
-	if err == nil || !had {
-		return status, err
+	if err == nil {
+		return status, nil
 	}
-	return status, i.back(context.WithoutCancel(ctx), err, swapped, former)
+	if !swapped {
+		err = errors.Join(err, drop(i.Bundle.next()))
+	}
+	if had {
+		// Whoever has enough of waiting, or sees launchd take its time, has not asked for a
+		// Mac without a relay until the next login.
+		err = i.back(context.WithoutCancel(ctx), err, swapped, former)
+	}
+	return status, err
 }
 
 // up has launchd load the agent, and waits until its program is up.
@@ -141,20 +139,22 @@ func (i Installation) up(ctx context.Context) (Status, error) {
 	return i.Job.AwaitUp(ctx, 0)
 }
 
-// back puts the former version to its place and starts it again. The result says why the
-// new one is not there, and whether the former is.
+// back puts the former version to its place and starts it again, whatever else fails. The
+// result says why the new one is not there, and whether the former is.
 func (i Installation) back(ctx context.Context, why error, swapped bool, agent []byte) error {
 	i.say("Taking the new version back …")
 	err := i.Job.Bootout(ctx)
 	if swapped {
 		err = errors.Join(err, i.Bundle.rollback())
 	}
-	err = errors.Join(err, i.Agent.write(i.Path, agent))
-	if err == nil {
-		_, err = i.up(ctx)
+	if now, rerr := os.ReadFile(i.Path); rerr != nil || !bytes.Equal(now, agent) {
+		err = errors.Join(err, i.Agent.write(i.Path, agent))
+	}
+	if _, uerr := i.up(ctx); uerr != nil {
+		return fmt.Errorf("the new version was taken back, and the former one does not start either (%w): %w", errors.Join(err, uerr), why)
 	}
 	if err != nil {
-		return fmt.Errorf("the new version was taken back, and the former one does not start either (%w): %w", err, why)
+		return fmt.Errorf("the new version could not be taken back as a whole, `bluerelay status` shows what runs (%w): %w", err, why)
 	}
 	return fmt.Errorf("the new version was taken back, the former one runs again: %w", why)
 }
@@ -208,10 +208,11 @@ func (i Installation) Stop(ctx context.Context) error {
 }
 
 // Uninstall stops the daemon and removes agent and bundle. With purge it also removes the
-// state folder, with the credential and this Mac's own certificate, and the logs.
+// state, with the credential and this Mac's own certificate, and the logs; a folder in which
+// somebody has put something else stays, with that.
 func (i Installation) Uninstall(ctx context.Context, purge bool) error {
 	if purge {
-		if err := i.checkPurge(); err != nil {
+		if err := i.CheckPurge(); err != nil {
 			return err
 		}
 	}
@@ -225,7 +226,6 @@ func (i Installation) Uninstall(ctx context.Context, purge bool) error {
 	defer unlock()
 	remove := []string{i.Path, i.Bundle.Path, i.Bundle.workshop()}
 	if purge {
-		remove = append(remove, i.Agent.StateDir)
 		remove = append(remove, i.Agent.logFiles()...)
 	}
 	for _, path := range remove {
@@ -233,20 +233,28 @@ func (i Installation) Uninstall(ctx context.Context, purge bool) error {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
 	}
-	if purge {
-		_ = os.Remove(i.Agent.LogDir) // stays where somebody else has put something there
+	if !purge {
+		return nil
 	}
-	return nil
+	_ = os.Remove(i.Agent.LogDir) // stays where somebody else has put something there
+	return removeState(i.Agent.StateDir)
 }
 
-// checkPurge refuses to remove a folder that is not the daemon's alone.
-func (i Installation) checkPurge() error {
-	if _, err := os.Stat(filepath.Join(i.Agent.StateDir, recordFile)); err != nil {
-		return fmt.Errorf("%s does not look like bluerelay's state folder (it has no %s): remove it by hand if it is", i.Agent.StateDir, recordFile)
+// CheckPurge refuses to remove the state of a folder that is not the daemon's alone.
+func (i Installation) CheckPurge() error {
+	state := i.Agent.StateDir
+	if _, err := os.Stat(filepath.Join(state, recordFile)); err != nil {
+		return fmt.Errorf("%s does not look like bluerelay's state folder (it has no %s): remove it by hand if it is", state, recordFile)
+	}
+	real, err := filepath.EvalSymlinks(state)
+	if err != nil {
+		return fmt.Errorf("find the state folder: %w", err)
 	}
 	for _, ours := range []string{i.Path, i.Bundle.Path} {
-		if rest, err := filepath.Rel(i.Agent.StateDir, ours); err != nil || filepath.IsLocal(rest) {
-			return fmt.Errorf("%s holds more than bluerelay's own files: remove what is to go by hand", i.Agent.StateDir)
+		for _, dir := range []string{state, real} {
+			if rest, err := filepath.Rel(dir, ours); err != nil || filepath.IsLocal(rest) {
+				return fmt.Errorf("%s holds more than bluerelay's own files: remove what is to go by hand", state)
+			}
 		}
 	}
 	return nil

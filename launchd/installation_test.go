@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -218,6 +219,88 @@ func TestInstallHelpsAlong(t *testing.T) {
 	h.wantRunning(t, true)
 }
 
+// What somebody else has put where the agent belongs is found before anything is stopped, and
+// an agent that is there as it was need not be written to start the former version again.
+func TestInstallTakesBackWithoutWriting(t *testing.T) {
+	h := newHome(t)
+	i := h.installation()
+	first, _, err := i.Install(t.Context(), h.program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.download(t, "2")
+	agents := filepath.Dir(i.Path)
+	i.Say = func(what string) {
+		if strings.HasPrefix(what, "Stopping") {
+			_ = os.Chmod(agents, 0o777)
+		}
+	}
+	_, _, err = i.Install(t.Context(), h.program)
+	if err == nil || !strings.Contains(err.Error(), "the former one runs again") || !strings.Contains(err.Error(), "can be written by others") {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "1")
+	h.wantRunning(t, true)
+	if err := os.Chmod(agents, 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	i.Say = nil
+	before, err := i.Job.Status(t.Context())
+	if err != nil || before.PID == first.PID {
+		t.Fatal(before, err)
+	}
+	elsewhere := filepath.Join(h.dir, "agent.plist")
+	if err := errors.Join(os.Rename(i.Path, elsewhere), os.Symlink(elsewhere, i.Path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := i.Install(t.Context(), h.program); err == nil || !strings.Contains(err.Error(), "remove it first") {
+		t.Errorf("%v", err)
+	}
+	if after, err := i.Job.Status(t.Context()); err != nil || after.PID != before.PID {
+		t.Errorf("%+v after %+v, %v", after, before, err)
+	}
+}
+
+// A folder with files of something else becomes no state folder, and stays as open as it was.
+func TestInstallRefusesAForeignFolder(t *testing.T) {
+	h := newHome(t)
+	i := h.installation()
+	foreign := filepath.Join(h.dir, "Documents")
+	mine := filepath.Join(foreign, "thesis.txt")
+	err := errors.Join(os.Mkdir(foreign, 0o755), os.Chmod(foreign, 0o755), os.WriteFile(mine, nil, 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOpen := func() {
+		t.Helper()
+		if info, err := os.Stat(foreign); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%v %v", info.Mode(), err)
+		}
+	}
+	i.Agent.StateDir = foreign
+	if _, _, err := i.Install(t.Context(), h.program); err == nil || !strings.Contains(err.Error(), "holds files of something else") {
+		t.Errorf("%v", err)
+	}
+	wantOpen()
+	h.wantVersion(t, "")
+
+	// Logs may lie beside what is there; one file of ours makes a folder ours.
+	i = h.installation()
+	i.Agent.LogDir = foreign
+	if err := errors.Join(os.Mkdir(i.Agent.StateDir, 0o700), os.WriteFile(filepath.Join(i.Agent.StateDir, "credential.json"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := i.Install(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	wantOpen()
+	if err := i.Uninstall(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, foreign, "thesis.txt")
+}
+
 func TestInstallRefuses(t *testing.T) {
 	h := newHome(t)
 	i := h.installation()
@@ -274,15 +357,31 @@ func TestPurgeSparesWhatIsNotOurs(t *testing.T) {
 	if err := os.WriteFile(mine, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// What is not ours in the state folder stays too, and a link is followed to what is.
+	state := i.Agent.StateDir
+	kept := filepath.Join(state, "photos")
+	for _, name := range []string{"journal.db", "journal.db-wal", "credential.json.123", ".install.json.ABC", ".DS_Store"} {
+		if err := os.WriteFile(filepath.Join(state, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(h.dir, "link")
+	if err := errors.Join(os.Mkdir(kept, 0o700), os.Symlink(state, link)); err != nil {
+		t.Fatal(err)
+	}
+	i.Agent.StateDir = link
 	if err := i.Uninstall(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	wantOnly(t, i.Agent.LogDir, "mine")
+	wantOnly(t, state, "photos")
 }
 
-// installChild installs in a process of its own, which may be killed.
+// installChild installs in a process of its own, which may be killed or interrupted.
 func installChild(dir, programs string) int {
-	_, _, err := installationIn(dir, mac.Tools{Dir: programs}).Install(context.Background(), filepath.Join(dir, "Downloads", "bluerelay"))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	_, _, err := installationIn(dir, mac.Tools{Dir: programs}).Install(ctx, filepath.Join(dir, "Downloads", "bluerelay"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -328,6 +427,44 @@ func TestInstallIsKilled(t *testing.T) {
 		h.wantVersion(t, fmt.Sprint(installed))
 		if _, err := launchd.ReadAgent(i.Path); err != nil {
 			t.Errorf("step %d: %v", step, err)
+		}
+	}
+}
+
+// TestInstallIsInterrupted presses Ctrl-C at each step of an upgrade: the former version or
+// the new one runs, whole.
+func TestInstallIsInterrupted(t *testing.T) {
+	h := newHome(t)
+	i := h.installation()
+	h.download(t, "0")
+	if _, _, err := i.Install(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	installed := 0
+	for step := 1; ; step++ {
+		h.download(t, fmt.Sprint(step))
+		h.mac.Change(t, func(s *launchdtest.State) { s.Calls, s.InterruptAt = nil, step })
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childMode+"=install", "LAUNCHD_TEST_HOME="+h.dir, "LAUNCHD_TEST_PROGRAMS="+h.mac.Tools.Dir)
+		out, err := cmd.CombinedOutput()
+		calls := len(h.mac.State(t).Calls)
+		h.mac.Change(t, func(s *launchdtest.State) { s.InterruptAt = 0 })
+		if err == nil {
+			installed = step
+		}
+		h.wantRunning(t, true)
+		h.wantVersion(t, fmt.Sprint(installed))
+		if _, err := launchd.ReadAgent(i.Path); err != nil {
+			t.Errorf("step %d: %v", step, err)
+		}
+		if t.Failed() {
+			t.Fatalf("step %d: %v: %s", step, err, out)
+		}
+		if calls < step {
+			if step < 12 {
+				t.Errorf("an install takes %d steps: the test interrupts too few", step)
+			}
+			return
 		}
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 )
 
 const (
 	logName  = "bluerelay.log"
+	nextLog  = ".bluerelay.log" // until the others have made room for it
 	logBytes = 10 << 20
 	logFiles = 5
 	// crashBytes is how long the files may be that launchd appends to for ever. They are
@@ -27,42 +29,35 @@ type Log struct {
 	mu   sync.Mutex
 	file *os.File
 	size int64
+	full int64 // the size at which it is moved aside
 }
 
 // OpenLog opens the log in dir to append to it; the folder is made with mode 0700, the
 // files with 0600. It must be closed.
 func OpenLog(dir string) (*Log, error) {
-	if err := privateFolder(dir); err != nil {
+	if err := privateFolder(dir, Agent{LogDir: dir}.isLog); err != nil {
 		return nil, err
 	}
-	l := &Log{dir: dir}
-	if err := l.open(); err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	return l, nil
-}
-
-func (l *Log) open() error {
-	f, err := os.OpenFile(filepath.Join(l.dir, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(numberedLog(dir, 0), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return err
+		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	l.file, l.size = f, info.Size()
-	return nil
+	return &Log{dir: dir, file: f, size: info.Size(), full: logBytes}, nil
 }
 
-// Write appends whole lines. On a full disk they are lost, and no half of one stays.
+// Write appends whole lines. On a full disk they are lost, and no half of one stays. A log
+// that cannot be moved aside is gone on with, and tried again after a further 10 MB.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.size > 0 && l.size+int64(len(p)) > logBytes {
+	if l.size > 0 && l.size+int64(len(p)) > l.full {
 		if err := l.rotate(); err != nil {
-			return 0, err
+			l.full = l.size + logBytes
 		}
 	}
 	n, err := l.file.Write(p)
@@ -74,19 +69,33 @@ func (l *Log) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// rotate moves every file one on. The oldest is overwritten.
+// rotate moves every file one on, once there is a new one. The oldest is overwritten.
 func (l *Log) rotate() error {
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(l.dir, nextLog)
+	next, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := l.shift(path); err != nil {
+		return errors.Join(err, next.Close(), os.Remove(path))
+	}
+	former := l.file
+	l.file, l.size, l.full = next, 0, logBytes
+	return former.Close()
+}
+
+// shift moves every file one on, and the one at path to the first place.
+func (l *Log) shift(path string) error {
 	for i := logFiles - 1; i > 0; i-- {
 		err := os.Rename(numberedLog(l.dir, i-1), numberedLog(l.dir, i))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	former := l.file
-	if err := l.open(); err != nil {
-		return err
-	}
-	return former.Close()
+	return os.Rename(path, numberedLog(l.dir, 0))
 }
 
 // Close closes the file.
@@ -118,11 +127,16 @@ func TrimCrashLogs(dir, label string) error {
 
 // logFiles are all files that the daemon and launchd may have in the log folder.
 func (a Agent) logFiles() []string {
-	list := []string{a.logPath("out"), a.logPath("err")}
+	list := []string{a.logPath("out"), a.logPath("err"), filepath.Join(a.LogDir, nextLog)}
 	for i := range logFiles {
 		list = append(list, numberedLog(a.LogDir, i))
 	}
 	return list
+}
+
+// isLog tells whether a name in the log folder is one of ours.
+func (a Agent) isLog(name string) bool {
+	return slices.Contains(a.logFiles(), filepath.Join(a.LogDir, name))
 }
 
 // CrashLog is the file of what the program said when it ended by itself, or "" where it

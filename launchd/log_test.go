@@ -3,6 +3,7 @@ package launchd_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,6 +37,52 @@ func TestLogTurnsOver(t *testing.T) {
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder has mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A log that cannot be moved aside is gone on with: nothing of it or of those before is lost.
+func TestLogCannotTurnOver(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	log, err := launchd.OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	former, obstacle := filepath.Join(dir, "bluerelay.log.1"), filepath.Join(dir, ".bluerelay.log")
+	if err := errors.Join(os.WriteFile(former, []byte("before\n"), 0o600), os.Mkdir(obstacle, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	line := []byte(strings.Repeat("x", 1<<20-1) + "\n")
+	write := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := log.Write(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(15)
+	wantOnly(t, dir, ".bluerelay.log", "bluerelay.log", "bluerelay.log.1")
+	if data, err := os.ReadFile(former); err != nil || string(data) != "before\n" {
+		t.Errorf("%.20q %v", data, err)
+	}
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	write(6) // the 21st is beyond a further 10 MB
+	for name, want := range map[string]int64{"bluerelay.log": 1 << 20, "bluerelay.log.1": 20 << 20, "bluerelay.log.2": 7} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() != want {
+			t.Errorf("%s has %d bytes, want %d, %v", name, info.Size(), want, err)
+		}
+	}
+
+	// Somebody has tidied up.
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(10)
+	if info, err := os.Stat(filepath.Join(dir, "bluerelay.log")); err != nil || info.Size() != 1<<20 {
+		t.Errorf("%v", err)
 	}
 }
 

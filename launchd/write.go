@@ -60,9 +60,11 @@ func (a Agent) write(path string, data []byte) error {
 	if err := checkFolder(root, dir); err != nil {
 		return err
 	}
-	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file (%v): remove it first", path, info.Mode().Type())
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if info, err := root.Lstat(name); err == nil {
+		if err := checkFile(info, path); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := replace(root, name, data); err != nil {
@@ -81,6 +83,14 @@ func checkFolder(root *os.Root, dir string) error {
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
 		return fmt.Errorf("folder %s belongs to another user: run as the user who is signed in to Messages, without sudo", dir)
+	}
+	return nil
+}
+
+// checkFile refuses what somebody else has put where the agent belongs.
+func checkFile(info fs.FileInfo, path string) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file (%v): remove it first", path, info.Mode().Type())
 	}
 	return nil
 }
