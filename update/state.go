@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // stateFile, in the daemon's state folder, is what survives the processes of an update. It
@@ -21,6 +22,7 @@ type State struct {
 	Refused []string `json:"refused,omitempty"` // versions that did not come up here
 	Ready   *Ready   `json:"ready,omitempty"`   // a program that is checked and waits to be put in place
 	Trial   *Trial   `json:"trial,omitempty"`   // a version that has to show that it works
+	Failed  *Failed  `json:"failed,omitempty"`  // the last version that could not be put in place
 }
 
 // Ready is a program that waits for the daemon to have nothing in hand.
@@ -36,6 +38,13 @@ type Trial struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
 	Starts int    `json:"starts"` // how often it was begun without having shown that it works
+}
+
+// Failed is a version that could not be put in place, and when. The daemon that looks for
+// updates by itself leaves it for a while: each try has it drain and start anew.
+type Failed struct {
+	Version string    `json:"version"`
+	At      time.Time `json:"at"` // UTC
 }
 
 // ReadState reads the state of a folder; where there is none it is empty. A file that cannot
@@ -104,6 +113,9 @@ func (s State) replace(dir string) error {
 	}
 	return syncFolder(dir)
 }
+
+// onTrial tells whether a version has yet to show that it works.
+func (s State) onTrial(version string) bool { return s.Trial != nil && s.Trial.To == version }
 
 // maxRefused bounds the list of versions that did not work.
 const maxRefused = 20

@@ -32,8 +32,12 @@ func (u Updater) Begin() (again bool, sentence string, err error) {
 		return false, "", err
 	}
 	if err := u.Place.Rollback(); err != nil {
-		// There is nothing to go back to: this one goes on, whatever it is.
-		return false, "", errors.Join(fmt.Errorf("put version %s back: %w", t.From, err), u.setTrial(nil))
+		err = fmt.Errorf("put version %s back: %w", t.From, err)
+		if errors.Is(err, ErrNoFormer) {
+			// There is nothing to go back to: this one goes on, whatever it is.
+			err = errors.Join(err, u.setTrial(nil))
+		}
+		return false, "", err // anything else is tried again at the next start
 	}
 	return true, fmt.Sprintf("version %s was started %d times and did not get as far as the cloud: %s is put back", t.To, maxStarts, t.From), nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Place is where the program is put: on a Mac the signed bundle that launchd starts.
@@ -14,7 +15,7 @@ type Place struct {
 	// Replace puts the program at a path in the place of the present one, in one step, and
 	// keeps that.
 	Replace func(ctx context.Context, program, version string) error
-	// Rollback puts the kept one back, in one step.
+	// Rollback puts the kept one back, in one step. The error is ErrNoFormer where none is kept.
 	Rollback func() error
 	// Keep lets the kept one go.
 	Keep func() error
@@ -46,6 +47,8 @@ var (
 	ErrCurrent = errors.New("this is the newest version")
 	// ErrOlder says that somebody offers what is behind.
 	ErrOlder = errors.New("the manifest is older than what was seen before: somebody may be bringing an old version back, and nothing was changed")
+	// ErrNoFormer says that no former version is kept.
+	ErrNoFormer = errors.New("no former version is kept")
 )
 
 // Check asks for the newest version. The error is ErrCurrent where there is none, or says
@@ -111,8 +114,16 @@ func (u Updater) supports(f File) error {
 }
 
 // Fetch downloads and checks what was offered, and notes that it is ready: the daemon puts
-// it in place when it has nothing in hand, at its end or its next start.
+// it in place when it has nothing in hand, at its end or its next start. While the installed
+// version is on trial it refuses: the one that is known to work would be given up for it.
 func (u Updater) Fetch(ctx context.Context, o Offer) error {
+	s, err := ReadState(u.Dir)
+	if err != nil {
+		return err
+	}
+	if s.onTrial(u.Version) {
+		return fmt.Errorf("version %s is still on trial, and an update would give up %s, which is kept until it has reached the cloud: try again then, or run `bluerelay install` from the version that you want", s.Trial.To, s.Trial.From)
+	}
 	path := filepath.Join(u.Dir, "update", "bluerelay-"+o.Version.String())
 	if err := u.Source.download(ctx, o.File, path); err != nil {
 		return err
@@ -128,11 +139,12 @@ func (u Updater) Fetch(ctx context.Context, o Offer) error {
 
 // Settle puts in place what is ready, if anything is, and tells whether it did: the process
 // should end then and be started anew. The daemon calls it when it has begun nothing, or
-// begins nothing any more. After an error the present program goes on, and what was ready is
-// given up.
+// begins nothing any more. After an error the present program goes on, what was ready is
+// given up, and the state says when it failed. What is ready waits while the present version
+// is on trial.
 func (u Updater) Settle(ctx context.Context) (bool, error) {
 	s, err := ReadState(u.Dir)
-	if err != nil || s.Ready == nil {
+	if err != nil || s.Ready == nil || s.onTrial(u.Version) {
 		return false, err
 	}
 	r := *s.Ready
@@ -140,12 +152,19 @@ func (u Updater) Settle(ctx context.Context) (bool, error) {
 		return false, errors.Join(err, change(u.Dir, func(s *State) error { s.Ready = nil; return nil }), u.clear())
 	}
 	// On disk before the change, so that the new program knows that it is on trial.
-	err = change(u.Dir, func(s *State) error { s.Ready, s.Trial = nil, &Trial{From: u.Version, To: r.Version}; return nil })
+	err = change(u.Dir, func(s *State) error {
+		s.Ready, s.Trial, s.Failed = nil, &Trial{From: u.Version, To: r.Version}, nil
+		return nil
+	})
 	if err != nil {
 		return false, err
 	}
 	if err := u.Place.Replace(ctx, r.Path, r.Version); err != nil {
-		return false, errors.Join(fmt.Errorf("put version %s in place: %w", r.Version, err), u.setTrial(nil))
+		err = fmt.Errorf("put version %s in place: %w", r.Version, err)
+		return false, errors.Join(err, change(u.Dir, func(s *State) error {
+			s.Trial, s.Failed = nil, &Failed{Version: r.Version, At: time.Now().UTC()}
+			return nil
+		}))
 	}
 	return true, u.clear()
 }

@@ -205,6 +205,7 @@ func TestFetchRefuses(t *testing.T) {
 		"one that is cut":       {program("1.1.0"), program("1.1.0")[:20], "another size"},
 		"none":                  {program("1.1.0"), "", "answered 404"},
 		"an old version":        {program("1.0.0"), program("1.0.0"), `says that it is "1.0.0"`},
+		"another spelling":      {program("v1.1.0"), program("v1.1.0"), `says that it is "v1.1.0"`},
 		"one that says nothing": {"#!/bin/sh\n", "#!/bin/sh\n", "does not say what it is"},
 		"one that fails":        {"#!/bin/sh\nexit 3\n", "#!/bin/sh\nexit 3\n", "does not start on this machine"},
 		"no program":            {"\x7fELF and so on", "\x7fELF and so on", "does not start on this machine"},
@@ -277,7 +278,8 @@ func TestSettleRefuses(t *testing.T) {
 	}
 }
 
-// A version that cannot be put in place leaves the present one as it was.
+// A version that cannot be put in place leaves the present one as it was, and is remembered
+// until one can.
 func TestReplaceFails(t *testing.T) {
 	s := newShop(t)
 	u, _ := s.updater(t)
@@ -293,9 +295,90 @@ func TestReplaceFails(t *testing.T) {
 	if did, err := u.Settle(t.Context()); did || err == nil || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("%t %v", did, err)
 	}
-	wantState(t, u, State{Seen: "1.1.0"})
+	failed, err := ReadState(u.Dir)
+	if err != nil || failed.Failed == nil || failed.Failed.Version != "1.1.0" || time.Since(failed.Failed.At) > time.Minute {
+		t.Fatalf("%+v %v", failed.Failed, err)
+	}
+	wantState(t, u, State{Seen: "1.1.0", Failed: failed.Failed})
 	if again, sentence, err := u.Begin(); again || sentence != "" || err != nil {
 		t.Errorf("%t %q %v", again, sentence, err)
+	}
+	u.Place.Replace = func(context.Context, string, string) error { return nil }
+	if err := u.Fetch(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if did, err := u.Settle(t.Context()); !did || err != nil {
+		t.Errorf("%t %v", did, err)
+	}
+	wantState(t, u, State{Seen: "1.1.0", Trial: &Trial{From: "1.0.0", To: "1.1.0"}})
+}
+
+// A version on trial is not exchanged for a third one: the first, which is known to work,
+// would be gone.
+func TestUpdateDuringATrial(t *testing.T) {
+	s := newShop(t)
+	u, done := s.updater(t)
+	s.publish(t, "1.2.0", program("1.2.0"))
+	o, err := u.Check(t.Context())
+	if err == nil {
+		err = u.Fetch(t.Context(), o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Version = "1.1.0"
+	trial := &Trial{From: "1.0.0", To: "1.1.0", Starts: 1}
+	if err := u.setTrial(trial); err != nil {
+		t.Fatal(err)
+	}
+	before, err := ReadState(u.Dir)
+	if err != nil || before.Ready == nil {
+		t.Fatal(before, err)
+	}
+	if did, err := u.Settle(t.Context()); did || err != nil {
+		t.Errorf("%t %v", did, err)
+	}
+	if err := u.Fetch(t.Context(), o); err == nil || !strings.Contains(err.Error(), "1.1.0 is still on trial") {
+		t.Errorf("%v", err)
+	}
+	wantState(t, u, before)
+	if good, err := u.Good(); !good || err != nil {
+		t.Errorf("%t %v", good, err)
+	}
+	if did, err := u.Settle(t.Context()); !did || err != nil || !slices.Equal(*done, []string{"keep", "replace 1.2.0 bluerelay version 1.2.0"}) {
+		t.Errorf("%t %v %q", did, err, *done)
+	}
+}
+
+// A version that did not come up is taken back at the next start, where it could not be at
+// this one; without a former version there is nothing to try.
+func TestRollbackFails(t *testing.T) {
+	for _, tt := range []struct {
+		fails error
+		ends  bool
+	}{{errors.New("another install is under way"), false}, {ErrNoFormer, true}} {
+		u, done := newShop(t).updater(t)
+		trial := Trial{From: "0.9.0", To: "1.0.0", Starts: maxStarts}
+		if err := u.setTrial(&trial); err != nil {
+			t.Fatal(err)
+		}
+		works := u.Place.Rollback
+		u.Place.Rollback = func() error { return fmt.Errorf("put it back: %w", tt.fails) }
+		if again, _, err := u.Begin(); again || !errors.Is(err, tt.fails) {
+			t.Errorf("%t %v", again, err)
+		}
+		want := State{Refused: []string{"1.0.0"}, Trial: &trial}
+		if tt.ends {
+			want.Trial = nil
+		}
+		wantState(t, u, want)
+		u.Place.Rollback = works
+		if again, _, err := u.Begin(); again == tt.ends || err != nil {
+			t.Errorf("%t %v", again, err)
+		}
+		if got := slices.Contains(*done, "rollback"); got == tt.ends {
+			t.Errorf("%v: %q", tt.fails, *done)
+		}
 	}
 }
 

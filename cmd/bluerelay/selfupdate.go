@@ -76,6 +76,36 @@ func (s *selfUpdate) around(ctx context.Context, run func(context.Context) error
 	if s.welcomed == nil {
 		return run(ctx)
 	}
+	// One that somebody starts beside the daemon is no start of a version on trial, and puts
+	// nothing in the daemon's place.
+	if !errors.Is(relay.CheckFree(s.updater.Dir), relay.ErrBusy) && (s.begin() || s.settle(ctx)) {
+		return relay.ErrRestart
+	}
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	var work sync.WaitGroup
+	ready := false
+	work.Go(func() {
+		s.prove(inner) // first: during a trial nothing is put in place
+		if ready = s.on && s.look(inner); ready {
+			stop() // what is in hand ends as at any stop, then there is nothing to disturb
+		}
+	})
+	err := run(inner)
+	stop()
+	work.Wait()
+	if errors.Is(err, relay.ErrBusy) {
+		return err
+	}
+	if s.settle(context.WithoutCancel(ctx)) || ready && ctx.Err() == nil {
+		return errors.Join(err, relay.ErrRestart)
+	}
+	return err
+}
+
+// begin counts this start of a version on trial, and tells whether the former one was put
+// back instead.
+func (s *selfUpdate) begin() bool {
 	again, sentence, err := s.updater.Begin()
 	if sentence != "" {
 		s.log.Warn("update.trial", "what", sentence)
@@ -83,28 +113,7 @@ func (s *selfUpdate) around(ctx context.Context, run func(context.Context) error
 	if err != nil {
 		s.log.Error("update.failed", "error", err.Error())
 	}
-	if again || s.settle(ctx) {
-		return relay.ErrRestart
-	}
-	inner, stop := context.WithCancel(ctx)
-	defer stop()
-	var work sync.WaitGroup
-	ready := false
-	work.Go(func() { s.prove(inner) })
-	if s.on {
-		work.Go(func() {
-			if ready = s.look(inner); ready {
-				stop() // what is in hand ends as at any stop, then there is nothing to disturb
-			}
-		})
-	}
-	err = run(inner)
-	stop()
-	work.Wait()
-	if s.settle(context.WithoutCancel(ctx)) || ready && ctx.Err() == nil {
-		return errors.Join(err, relay.ErrRestart)
-	}
-	return err
+	return again
 }
 
 // settle puts in place what is ready, and tells whether it did.
@@ -137,9 +146,19 @@ func (s *selfUpdate) prove(ctx context.Context) {
 	}
 }
 
+// held is how long no update is looked for because one could not be put in place: each try
+// has the daemon drain and start anew.
+func (s *selfUpdate) held() time.Duration {
+	st, err := update.ReadState(s.updater.Dir)
+	if err != nil || st.Failed == nil {
+		return 0
+	}
+	return min(time.Until(st.Failed.At.Add(s.every)), s.every) // a clock may have been set back
+}
+
 // look looks for updates until one is ready or ctx ends.
 func (s *selfUpdate) look(ctx context.Context) bool {
-	pause := rand.N(min(s.every, firstLook)) + time.Second/10
+	pause := max(rand.N(min(s.every, firstLook))+time.Second/10, s.held())
 	for {
 		select {
 		case <-ctx.Done():

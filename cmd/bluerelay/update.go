@@ -55,11 +55,17 @@ func updater(i launchd.Installation, s update.Source, version, macOS string) upd
 					return err
 				}
 				// The identity that the permissions are bound to.
-				i.Bundle.Signer.Name, i.Bundle.Version = record.Identity, version
+				i.Bundle.Signer.Name, i.Bundle.Requirement, i.Bundle.Version = record.Identity, record.Requirement, version
 				return i.Bundle.Replace(ctx, program)
 			},
-			Rollback: i.Bundle.Rollback,
-			Keep:     i.Bundle.Keep,
+			Rollback: func() error {
+				err := i.Bundle.Rollback()
+				if errors.Is(err, launchd.ErrNoFormer) {
+					err = errors.Join(update.ErrNoFormer, err)
+				}
+				return err
+			},
+			Keep: i.Bundle.Keep,
 		},
 	}
 }
@@ -84,8 +90,8 @@ func updateCommand() *cobra.Command {
 		Use:   "update",
 		Short: "Bring the installed daemon to the newest version that was signed",
 		Long: "Ask for the newest version, check its signature, download it, and have the daemon put\n" +
-			"it in its own place when it has nothing in hand. A version that does not reach the cloud\n" +
-			"in three starts is taken back.",
+			"it in its own place when it has nothing in hand. A version that in three starts neither\n" +
+			"reaches the cloud nor stays up for ten minutes is taken back.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, err := installed(tools)
 			if errors.Is(err, launchd.ErrNotInstalled) {
@@ -142,11 +148,24 @@ func (f *updateFlags) flags(cmd *cobra.Command, from string) {
 // or takes what is missing from the arguments that the daemon was installed with.
 func (f updateFlags) or(arguments []string) updateFlags {
 	for name, value := range map[string]*string{"--update-from": &f.from, "--update-key": &f.keyFile} {
-		if i := slices.Index(arguments, name); *value == "" && i >= 0 && i+1 < len(arguments) {
-			*value = arguments[i+1]
+		if *value == "" {
+			*value = argument(arguments, name)
 		}
 	}
 	return f
+}
+
+// argument is the value of a flag among the arguments of `run`, in either of its two forms:
+// the last one counts, as it does for `run`.
+func argument(arguments []string, name string) (value string) {
+	for i, a := range arguments {
+		if rest, ok := strings.CutPrefix(a, name+"="); ok {
+			value = rest
+		} else if a == name && i+1 < len(arguments) {
+			value = arguments[i+1]
+		}
+	}
+	return value
 }
 
 // updateResult is what `bluerelay update --json` prints.
@@ -218,11 +237,12 @@ func bring(ctx context.Context, i launchd.Installation, u update.Updater, o upda
 func autoUpdate(arguments []string, on bool, f updateFlags) ([]string, error) {
 	var rest []string
 	for i := 0; i < len(arguments); i++ {
-		if arguments[i] == "--update-from" || arguments[i] == "--update-key" {
+		switch name, _, whole := strings.Cut(arguments[i], "="); {
+		case name != "--update-from" && name != "--update-key":
+			rest = append(rest, arguments[i])
+		case !whole:
 			i++ // its value
-			continue
 		}
-		rest = append(rest, arguments[i])
 	}
 	if !on {
 		return rest, nil
