@@ -34,11 +34,25 @@ type usageError struct{ error }
 // Usage makes an error that ends the program with exit code 2.
 func Usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// saidError is one that whoever reads its words has seen already.
+type saidError struct{ error }
+
+// Said makes an error that ends the program with exit code 1 and without a word.
+func Said(err error) error { return saidError{err} }
+
+// Unwrap gives the error itself.
+func (e saidError) Unwrap() error { return e.error }
+
 // Main runs the command line and returns the exit code. prefix begins the
 // environment twin of each flag: with BLUECLOUD, --listen is BLUECLOUD_LISTEN. The
-// context ends with the first SIGINT or SIGTERM.
+// context ends with the first SIGINT, SIGTERM or SIGHUP, which a terminal sends that is
+// closed; under nohup SIGHUP stays ignored.
 func Main(root *cobra.Command, prefix string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	// The first signal drains; a second one must be able to end what hangs.
 	context.AfterFunc(ctx, stop)
@@ -49,6 +63,9 @@ func Main(root *cobra.Command, prefix string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return done
+	}
+	if _, ok := errors.AsType[saidError](err); ok {
+		return failed
 	}
 	fmt.Fprintf(os.Stderr, "%s: %s\n", root.Name(), err)
 	if _, ok := errors.AsType[usageError](err); ok || strings.HasPrefix(err.Error(), "unknown command") {

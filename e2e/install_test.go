@@ -243,6 +243,10 @@ func TestInstallStory(t *testing.T) {
 		t.Errorf("stop: %+v", s)
 	}
 	u.must("start")
+	// Launchd's file is for crashes: a restart on purpose leaves nothing in it.
+	if said, err := os.ReadFile(filepath.Join(u.base, "Library/Logs/bluerelay/com.bluerelay.agent.err.log")); err != nil || len(said) > 0 {
+		t.Errorf("%s %v", said, err)
+	}
 	if out := u.must("uninstall", "--purge"); !strings.Contains(out, "only you can delete") {
 		t.Errorf("%s", out)
 	}

@@ -160,3 +160,16 @@ func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
 }
+
+// ForgetSecret takes the secret of a state folder that is to be removed out of the login
+// keychain, if it is there. The error says which item stays.
+func ForgetSecret(ctx context.Context, dir string, tools mac.Tools) error {
+	c, err := LoadCredential(dir)
+	if err != nil || c.Keychain == "" {
+		return nil // in the folder, or nowhere
+	}
+	if err := c.item(tools).Delete(ctx); err != nil {
+		return fmt.Errorf("the secret stays in the login keychain as %s, %s, delete it in Keychain Access: %w", keychainService, c.Keychain, err)
+	}
+	return nil
+}

@@ -312,6 +312,29 @@ func TestKeychainCredential(t *testing.T) {
 	if err := fresh(); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged item: %v", err)
 	}
+
+	// Whoever removes the state folder takes the item away first.
+	forget := func() error { return ForgetSecret(t.Context(), p.StateDir, tools) }
+	if err := os.WriteFile(lockKeychain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := forget(); !errors.Is(err, mac.ErrKeychainLocked) || !strings.Contains(err.Error(), keychainService+", rel_2") {
+		t.Errorf("a locked keychain: %v", err)
+	}
+	if err := os.Remove(lockKeychain); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := forget(); err != nil {
+			t.Error(err)
+		}
+	}
+	if items, err := os.ReadDir(filepath.Join(tools.Dir, "items")); err != nil || len(items) > 0 {
+		t.Errorf("%v, %v", items, err)
+	}
+	if err := ForgetSecret(t.Context(), t.TempDir(), tools); err != nil {
+		t.Errorf("a folder without a pairing: %v", err)
+	}
 }
 
 // The state folder stays out of backups, and where that does not work it is said.

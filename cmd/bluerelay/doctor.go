@@ -57,7 +57,7 @@ type report struct {
 // into sets the places of a configuration.
 func (p *places) into(cfg *relay.Config) (err error) {
 	cfg.Version = version
-	if cfg.StateDir, err = p.stateDir(); err != nil {
+	if cfg.StateDir, err = p.daemonDir(); err != nil {
 		return err
 	}
 	cfg.ChatDB, err = p.chatDBPath()

@@ -19,8 +19,9 @@ func importCommand() *cobra.Command {
 	var asJSON bool
 	var tools mac.Tools
 	cmd := &cobra.Command{
-		Use:   "import --since DATE",
-		Short: "Bring past messages to the cloud, without events",
+		Use:     "import --since DATE",
+		Short:   "Bring past messages to the cloud, without events",
+		PreRunE: notAsRoot,
 		Long: "Bring the messages of the past, from DATE on, to the cloud: in lists they stand at\n" +
 			"their date, no event tells of them and no webhook is called. What the cloud has\n" +
 			"already is recognised; files stay on this Mac; the scope that was chosen at pairing\n" +
@@ -31,7 +32,7 @@ func importCommand() *cobra.Command {
 			if im.Since, err = readSince(since, time.Now()); err != nil {
 				return err
 			}
-			if im.StateDir, err = p.stateDir(); err != nil {
+			if im.StateDir, err = p.daemonDir(); err != nil {
 				return err
 			}
 			if im.ChatDB, err = p.chatDBPath(); err != nil {

@@ -93,6 +93,11 @@ func argumentsOfRun(cmd *cobra.Command, args []string) error {
 	if err := run.ParseFlags(args); err != nil {
 		return cli.Usage("`bluerelay run` would not understand it: %w", err)
 	}
+	for _, own := range []string{"state", "log-dir"} {
+		if run.Flags().Changed(own) {
+			return cli.Usage("--%s is a setting of install itself: give it before the --", own)
+		}
+	}
 	if rest := run.Flags().Args(); len(rest) > 0 {
 		return cli.Usage("`bluerelay run` takes no %q", rest[0])
 	}
@@ -166,6 +171,11 @@ func uninstallCommand() *cobra.Command {
 			if !canMend(err) {
 				return err
 			}
+			if purge {
+				if err := i.CheckPurge(); err != nil {
+					return err
+				}
+			}
 			if err := i.Stop(cmd.Context()); err != nil {
 				return err
 			}
@@ -173,6 +183,9 @@ func uninstallCommand() *cobra.Command {
 				// One that somebody runs in a terminal would lose its journal.
 				if err := relay.CheckFree(i.Agent.StateDir); err != nil {
 					return err
+				}
+				if err := relay.ForgetSecret(cmd.Context(), i.Agent.StateDir, tools); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", err)
 				}
 			}
 			if err := i.Uninstall(cmd.Context(), purge); err != nil {

@@ -24,8 +24,9 @@ type pairFlags struct {
 func pairCommand() *cobra.Command {
 	var f pairFlags
 	cmd := &cobra.Command{
-		Use:   "pair SETUP_URL | pair --rotate",
-		Short: "Swap a setup URL for this Mac's own credential, or exchange its secret",
+		Use:     "pair SETUP_URL | pair --rotate",
+		Short:   "Swap a setup URL for this Mac's own credential, or exchange its secret",
+		PreRunE: notAsRoot,
 		Long: "Swap the one-time setup URL that `bluecloud line add` printed for this Mac's own\n" +
 			"credential, and say which account will see what. With --rotate, exchange the secret of\n" +
 			"the credential that there is for a new one; the daemon may run.",
@@ -67,7 +68,7 @@ func pairCommand() *cobra.Command {
 // read fills in what the flags name.
 func (f *pairFlags) read() (err error) {
 	f.Version, f.Say = version, func(s string) { f.notes = append(f.notes, s) }
-	if f.StateDir, err = f.stateDir(); err != nil {
+	if f.StateDir, err = f.daemonDir(); err != nil {
 		return err
 	}
 	if f.ChatDB, err = f.chatDBPath(); err != nil || f.ca == "" {

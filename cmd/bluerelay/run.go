@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,6 +45,25 @@ func (p *places) stateDir() (string, error) {
 	return cli.DataDir("bluerelay")
 }
 
+// daemonDir is stateDir for a command about the daemon: without --state it is that of the
+// installed one.
+func (p *places) daemonDir() (string, error) {
+	if p.state != "" {
+		return p.stateDir()
+	}
+	path, err := launchd.DefaultPath(label)
+	if err != nil {
+		return "", err
+	}
+	switch a, err := launchd.ReadAgent(path); {
+	case err == nil:
+		return a.StateDir, nil
+	case !canMend(err):
+		return "", err
+	}
+	return p.stateDir()
+}
+
 func (p *places) chatDBPath() (string, error) {
 	if p.chatDB != "" {
 		return filepath.Abs(p.chatDB)
@@ -52,6 +73,19 @@ func (p *places) chatDBPath() (string, error) {
 		return "", fmt.Errorf("find the home folder: %w", err)
 	}
 	return filepath.Join(home, "Library/Messages/chat.db"), nil
+}
+
+// asRoot tells whether this process has the rights of root on a Mac, whose root has no
+// Messages. Elsewhere a relay has none either way.
+var asRoot = runtime.GOOS == "darwin" && os.Geteuid() == 0
+
+// notAsRoot refuses what would leave files of root in the state folder, or spend a setup URL
+// for it.
+func notAsRoot(*cobra.Command, []string) error {
+	if asRoot {
+		return launchd.ErrRoot
+	}
+	return nil
 }
 
 // programsFlag is for tests: stand-ins for the programs of macOS.
@@ -67,8 +101,9 @@ func runCommand() *cobra.Command {
 	var updates updateFlags
 	var every time.Duration
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run the daemon in the foreground; what launchd starts",
+		Use:     "run",
+		Short:   "Run the daemon in the foreground; what launchd starts",
+		PreRunE: notAsRoot,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, closeLog, err := openLog(logs, level)
 			if err != nil {
@@ -103,8 +138,7 @@ func runCommand() *cobra.Command {
 				cfg.Welcomed = self.welcome
 			}
 			fault.Tune(&cfg)
-			// The service's own loop hears the signals; ours would be a second ear.
-			return launchd.Run(context.WithoutCancel(cmd.Context()), label, func(ctx context.Context) error {
+			err = launchd.Run(cmd.Context(), label, func(ctx context.Context) error {
 				return self.around(ctx, func(ctx context.Context) error {
 					r, err := open(ctx, cfg)
 					if err != nil || r == nil {
@@ -114,6 +148,11 @@ func runCommand() *cobra.Command {
 					return r.Run(ctx)
 				})
 			})
+			if logs != "" && errors.Is(err, relay.ErrRestart) {
+				log.Info("relay.restarts", "why", err.Error())
+				return cli.Said(err) // launchd's own file is for crashes
+			}
+			return err
 		},
 	}
 	p.flags(cmd)

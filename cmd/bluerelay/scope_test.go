@@ -54,31 +54,3 @@ func TestReadScope(t *testing.T) {
 		}
 	}
 }
-
-// The daemon's arguments, with the two of updates put in, exchanged and taken away.
-func TestAutoUpdateArguments(t *testing.T) {
-	key := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(key, []byte("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f := updateFlags{"https://example.com/manifest.json", key}
-	on, err := autoUpdate([]string{"--chat-db", "x"}, true, f)
-	if want := "--chat-db x --update-from https://example.com/manifest.json --update-key " + key; err != nil || strings.Join(on, " ") != want {
-		t.Errorf("%q, %v", on, err)
-	}
-	if got := (updateFlags{}).or(on); got != f {
-		t.Errorf("%+v", got)
-	}
-	again, err := autoUpdate(on, true, updateFlags{"https://example.org/manifest.json", key})
-	if err != nil || len(again) != len(on) || again[3] != "https://example.org/manifest.json" {
-		t.Errorf("%q, %v", again, err)
-	}
-	if off, err := autoUpdate(again, false, updateFlags{}); err != nil || strings.Join(off, " ") != "--chat-db x" {
-		t.Errorf("%q, %v", off, err)
-	}
-	for _, f := range []updateFlags{{}, {"https://example.com/m.json", ""}, {"https://example.com/m.json", key + "x"}} {
-		if got, err := autoUpdate(nil, true, f); err == nil {
-			t.Errorf("%+v: %q", f, got)
-		}
-	}
-}

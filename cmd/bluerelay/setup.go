@@ -22,8 +22,9 @@ import (
 func setupCommand() *cobra.Command {
 	var g guide
 	cmd := &cobra.Command{
-		Use:   "setup [SETUP_URL]",
-		Short: "Walk through everything that this Mac needs, up to a message to yourself",
+		Use:     "setup [SETUP_URL]",
+		Short:   "Walk through everything that this Mac needs, up to a message to yourself",
+		PreRunE: notAsRoot,
 		Long: "Walk through everything that this Mac needs: pairing, the agent, each permission in its\n" +
 			"order, with the place in System Settings opened and the wait until it is done. It ends\n" +
 			"with a message to a number of your own, confirmed from Messages' database. Stopped with\n" +
@@ -78,12 +79,25 @@ const poll = time.Second
 var errPerson = errors.New("somebody has to do this at the Mac: run `bluerelay setup` in a terminal there")
 
 func (g *guide) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{g.pair, g.start, g.walk, g.try} {
+	for _, step := range []func(context.Context) error{g.meet, g.pair, g.start, g.walk, g.try} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// meet makes sure that the folder is the one in which the installed daemon waits for the
+// pairing, or one that has a daemon of its own.
+func (g *guide) meet(ctx context.Context) error {
+	i, err := installed(g.cfg.Tools)
+	if err != nil || i.Agent.StateDir == g.cfg.StateDir {
+		return nil // the later steps say what is wrong with what is installed
+	}
+	if _, err := g.agent.Report(ctx, "agent"); !errors.Is(err, relay.ErrNoAgent) {
+		return nil
+	}
+	return fmt.Errorf("the installed daemon has its state in %s: leave --state away, or run `bluerelay install --state '%s'` first", i.Agent.StateDir, g.cfg.StateDir)
 }
 
 // pair swaps a setup URL for a credential, unless that has been done.
