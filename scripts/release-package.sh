@@ -15,6 +15,10 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Only the program that signs gets the key: no compiler, and no tool.
+signing_key=${UPDATE_SIGNING_KEY:-}
+unset UPDATE_SIGNING_KEY
+
 build=$(realpath "$1")
 mkdir -p "$2"
 out=$(realpath "$2")
@@ -72,8 +76,9 @@ else
   say "no RELEASE_URL: no files for Homebrew"
 fi
 
-if [[ -n ${UPDATE_SIGNING_KEY:-} ]]; then
-  go run -buildvcs=false ./update/sign -version "$VERSION" -out "$out/manifest.json" \
+if [[ -n $signing_key ]]; then
+  go build -buildvcs=false -o "$work/sign" ./update/sign
+  UPDATE_SIGNING_KEY=$signing_key "$work/sign" -version "$VERSION" -out "$out/manifest.json" \
     "darwin/universal=$out/bluerelay-darwin-universal"
 else
   say "no UPDATE_SIGNING_KEY: no manifest, so no bluerelay updates itself to this release"

@@ -14,6 +14,10 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Nothing that builds needs the key, and nothing that is built with may see it.
+signing_key=${UPDATE_SIGNING_KEY:-}
+unset UPDATE_SIGNING_KEY
+
 say() { printf '   %s\n' "$*"; }
 die() { printf 'release: %s\n' "$*" >&2; exit 1; }
 
@@ -42,7 +46,7 @@ diff -r "$work/a/build" "$work/b/a-longer-path/build" ||
   die "the two builds are not the same: nothing is released"
 
 for tree in a b/a-longer-path; do
-  "$work/$tree/tree/scripts/release-package.sh" "$work/$tree/build" "$work/$tree/package"
+  UPDATE_SIGNING_KEY=$signing_key "$work/$tree/tree/scripts/release-package.sh" "$work/$tree/build" "$work/$tree/package"
 done
 diff -r "$work/a/package" "$work/b/a-longer-path/package" ||
   die "the two packages are not the same: nothing is released"

@@ -84,9 +84,12 @@ packed() {
   done
   "$out/sign" -new-key "$out/key" >/dev/null
   key=$(<"$out/key")
+  mkdir "$out/bin"
+  printf '#!/bin/sh\n[ -z "$UPDATE_SIGNING_KEY" ] || { echo "go sees the key that signs" >&2; exit 1; }\nexec "%s" "$@"\n' "$(command -v go)" >"$out/bin/go"
+  chmod +x "$out/bin/go"
   for turn in first second; do
     VERSION=0.0.0 SOURCE_DATE_EPOCH=1700000000 RELEASE_URL=https://example.com/releases/download/v0.0.0 \
-      UPDATE_SIGNING_KEY=$key scripts/release-package.sh "$out/build" "$out/$turn"
+      PATH=$out/bin:$PATH UPDATE_SIGNING_KEY=$key scripts/release-package.sh "$out/build" "$out/$turn"
   done
   diff -r "$out/first" "$out/second"
   (cd "$out/first" && sha256sum --check --strict --quiet SHA256SUMS)
