@@ -64,7 +64,7 @@ func readClaimsFrom(ctx context.Context, path string) (c claims, err error) {
 	if err := eachValue(ctx, tx, "SELECT guid FROM sends WHERE guid IS NOT NULL", func(guid string) error { c.guids[guid] = true; return nil }); err != nil {
 		return c, err
 	}
-	if err := eachValue(ctx, tx, "SELECT DISTINCT handle FROM orders WHERE handle != ''", func(h string) error { c.wrote[strings.ToLower(h)] = true; return nil }); err != nil {
+	if err := eachValue(ctx, tx, "SELECT handle FROM wrote", func(h string) error { c.wrote[strings.ToLower(h)] = true; return nil }); err != nil {
 		return c, err
 	}
 	return c, eachValue(ctx, tx, "SELECT report FROM outbox", func(data string) error {

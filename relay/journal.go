@@ -172,13 +172,16 @@ func (j *journal) init(ctx context.Context) error {
 	switch version {
 	case 0:
 		return j.write(ctx, fault.RelayBorn, func(ctx context.Context, tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, journalSchema); err != nil {
+			if _, err := tx.ExecContext(ctx, journalSchema+wroteSchema); err != nil {
 				return err
 			}
 			return setMeta(ctx, tx, metaInstall, newInstallID())
 		})
 	case 1:
-		return nil
+		return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, wroteSchema)
+			return err
+		})
 	}
 	return fmt.Errorf("it was written by a newer bluerelay (version %d): update this one", version)
 }
@@ -256,14 +259,15 @@ func (j *journal) install(ctx context.Context) (string, error) { return j.meta(c
 // renew gives the journal a new identity and owner, for a new pairing. What the former
 // pairing ordered and had not begun is dropped, because its cloud no longer counts
 // on it. Where the same line is paired with the same cloud again, what there is to
-// report and how far chat.db was read stay; for anybody else they are not meant. Where
+// report, how far chat.db was read and whom the API has written to stay; for anybody else
+// they are not meant. Where
 // nothing was read, or it does not count, chat.db is read from the mark on, if there is
 // one.
 func (j *journal) renew(ctx context.Context, owner string, same bool, mark *cursor, now time.Time) error {
 	return j.write(ctx, fault.RelayRenew, func(ctx context.Context, tx *sql.Tx) error {
 		forget := []string{"DELETE FROM orders WHERE NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND state != '" + stateReceived + "')"}
 		if !same {
-			forget = []string{"DELETE FROM orders", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM uploads", "DELETE FROM watched", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
+			forget = []string{"DELETE FROM orders", "DELETE FROM wrote", "DELETE FROM outbox", "DELETE FROM waiting", "DELETE FROM uploads", "DELETE FROM watched", "DELETE FROM meta WHERE key = '" + metaCursor + "'"}
 		}
 		for _, q := range forget {
 			if _, err := tx.ExecContext(ctx, q); err != nil {

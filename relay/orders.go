@@ -107,6 +107,9 @@ func addOrder(ctx context.Context, tx *sql.Tx, o wire.Send, now time.Time) error
 	if err != nil {
 		return err
 	}
+	if err := noteWrote(ctx, tx, o.To); err != nil {
+		return err
+	}
 	return addParts(ctx, tx, o)
 }
 

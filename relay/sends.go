@@ -339,10 +339,3 @@ func (j *journal) bound(ctx context.Context, guid string) (bool, error) {
 	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sends WHERE guid = ?", guid).Scan(&n)
 	return n > 0, err
 }
-
-// wroteTo tells whether a message was ever sent to that handle through the API.
-func (j *journal) wroteTo(ctx context.Context, handle string) (bool, error) {
-	var n int
-	err := j.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM orders WHERE handle = ? COLLATE NOCASE LIMIT 1)", handle).Scan(&n)
-	return n > 0, err
-}
