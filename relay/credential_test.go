@@ -3,6 +3,7 @@ package relay
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 )
 
 var paired = Credential{
-	Server: "https://cloud.example.com", RelayID: "rel_1", Secret: "rsk_very_secret", Account: "Acme", Line: "+14155559876",
+	Server: "https://cloud.example.com", RelayID: "rel_1", Secret: "rsk_very_secret", Account: "Acme", Line: ownNumber,
 	Scope: ScopeAllow, Allow: []string{alice, "bob@example.com"},
 }
 
@@ -195,4 +196,42 @@ func TestScope(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The daily check of the Mac is written to the line's own number. It is confirmed from its
+// row, and what the owner notes there for himself stays where only those count whom the
+// API has written to.
+func TestScopeStartedAndNotesToOneself(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.o = s.look(s.j, Credential{Scope: ScopeStarted, Line: ownNumber})
+	mark, err := s.o.db.Mark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	give(t, s.j, order("msg_1", 1, ownNumber, "the daily check"))
+	one := sendIn(t, s.j, "msg_1")
+	if err := s.j.arm(t.Context(), &one, mark, participant, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	clearOutbox(t, s.j)
+	noted := func(guid, text string, more columns) {
+		c := columns{"text": text, "handle": ownNumber, "destination_caller_id": ownNumber}
+		maps.Copy(c, more)
+		s.row(guid, c)
+		s.join(guid, "any;-;"+ownNumber)
+	}
+	own := columns{"is_from_me": 1, "is_sent": 1}
+	noted("CHECK", "the daily check", own)
+	noted("BACK", "the daily check", nil)
+	s.wants("sent msg_1")
+	s.set("CHECK", "is_delivered = 1, date_delivered = ?", apple(time.Now()))
+	s.wants("delivered msg_1")
+	s.impatient()
+	noted("NOTE", "milk", own)
+	noted("COPY", "milk", nil)
+	noted("OTHER", "eggs", nil) // from another device, with no own row
+	noted("HEART", "", columns{"associated_message_type": 2000, "associated_message_guid": "p:0/NOTE"})
+	s.wants()
+	s.wants()
 }

@@ -43,7 +43,7 @@ func newArchive(t testing.TB) *archive {
 // pair writes the credential.
 func (a *archive) pair(scope Scope, allow ...string) {
 	a.t.Helper()
-	c := Credential{Server: a.server.URL, RelayID: "rel_1", Secret: "rly_secret", Line: "+14155559876", Scope: scope, Allow: allow}
+	c := Credential{Server: a.server.URL, RelayID: "rel_1", Secret: "rly_secret", Line: ownNumber, Scope: scope, Allow: allow}
 	if err := c.save(a.dir); err != nil {
 		a.t.Fatal(err)
 	}
@@ -296,13 +296,14 @@ func TestImportKeepsTheScope(t *testing.T) {
 	a.say("BOB", bob, "in", false, noon)
 	a.row("ROOM", columns{"text": "to all", "date": apple(noon), "handle": "", "is_from_me": 1, "is_sent": 1})
 	a.join("ROOM", "any;+;chat123456789")
+	a.say("NOTE", ownNumber, "milk", true, noon)
 	a.read()
 	a.pair(ScopeAllow, alice)
-	a.brings(noon, Imported{New: 2, Withheld: 2}, "IN", "OWN")
+	a.brings(noon, Imported{New: 2, Withheld: 3}, "IN", "OWN")
 	a.pair(ScopeStarted)
-	a.brings(noon, Imported{Withheld: 4})
-	give(t, a.j, order("msg_1", 1, bob, "hi"))
-	a.brings(noon, Imported{New: 1, Withheld: 3}, "BOB")
+	a.brings(noon, Imported{Withheld: 5})
+	give(t, a.j, order("msg_1", 1, bob, "hi"), order("msg_2", 1, ownNumber, "the daily check"))
+	a.brings(noon, Imported{New: 1, Withheld: 4}, "BOB")
 }
 
 // Long texts make more parts, and one that fits in none is told of.

@@ -22,6 +22,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 const (
 	alice = "+14155550101"
 	bob   = "+14155550102"
+
+	ownNumber = "+14155559876" // the line's
 )
 
 func newJournal(t testing.TB) *journal {
