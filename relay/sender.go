@@ -20,7 +20,10 @@ type sender struct {
 	resume   time.Time // when to look again while paused; zero when not
 	down     bool      // Messages does not run
 	launched bool      // and was launched since
-	restless bool      // it was launched too often
+	restless bool      // it was launched too often, and did come
+	relaunch time.Time // it is not launched again before; zero where the last launch has helped
+	patience time.Duration
+	rose     time.Time // when it was last seen to run after a launch
 	quiet    bool      // the next question is nobody's business unless the one after it fails too
 	mute     int       // questions in a row that Messages left unanswered
 	died     inHand    // the send over which the last daemon died

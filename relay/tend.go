@@ -17,6 +17,10 @@ const (
 	// unanswered (-1712) until it counts as hung. One that waits for a person's consent
 	// does not count: macOS holds that question back, and osascript is killed over it.
 	hangs = 3
+	// launchPause is the time from a start of Messages that did not help to the next; it
+	// doubles, so that what is allowed in an hour is not used up by a screen that is locked
+	// for a minute.
+	launchPause = time.Minute
 	// endWithin is how long a Messages that is ended has, twice.
 	endWithin = 10 * time.Second
 )
@@ -70,8 +74,11 @@ func (s *sender) revive(ctx context.Context) bool {
 	if !s.down {
 		what = restart
 	}
+	if what == launch && time.Now().Before(s.relaunch) {
+		return s.runs(ctx)
+	}
 	if err := s.journal.revive(ctx, what, s.cfg.Revivals, time.Now()); err != nil {
-		s.restless = errors.Is(err, errTooOften)
+		s.restless = errors.Is(err, errTooOften) && time.Since(s.rose) < revivalPeriod
 		s.log.Warn("messages.left_alone", "act", string(what), "because", err.Error())
 		return what == restart || s.runs(ctx)
 	}
@@ -84,6 +91,8 @@ func (s *sender) revive(ctx context.Context) bool {
 		s.mute = 0
 	}
 	s.launched, s.restless = true, false
+	s.patience = max(launchPause, 2*s.patience)
+	s.relaunch = time.Now().Add(s.patience)
 	if err := s.cfg.Tools.LaunchMessages(ctx); err != nil {
 		s.log.Warn("messages.not_launched", "error", err.Error())
 	} else {
@@ -95,7 +104,17 @@ func (s *sender) revive(ctx context.Context) bool {
 // runs tells whether macOS knows a process of Messages, or cannot say.
 func (s *sender) runs(ctx context.Context) bool {
 	pids, err := s.cfg.Tools.Messages(ctx)
+	if len(pids) > 0 {
+		s.seenUp()
+	}
 	return err != nil || len(pids) > 0
+}
+
+// seenUp notes that Messages runs. If it was launched, that has helped, for how long ever.
+func (s *sender) seenUp() {
+	if s.launched {
+		s.rose = time.Now()
+	}
 }
 
 // answered notes that Messages has answered a question or taken an order. If macOS knows
@@ -103,6 +122,8 @@ func (s *sender) runs(ctx context.Context) bool {
 // sees of it counts no longer.
 func (s *sender) answered(ctx context.Context) {
 	s.mute, s.quiet = 0, false
+	s.seenUp()
+	s.patience, s.relaunch = 0, time.Time{}
 	if !s.gone.Load() {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bluerelay/applescript"
@@ -132,8 +133,9 @@ func TestMessagesIsLaunchedQuietly(t *testing.T) {
 	}
 }
 
-// One that does not come needs a person, who is told the second time; it is not started
-// more often than the rule allows, nor asked, which would start it.
+// One that does not come needs a person, who is told the second time what to do. The starts
+// that the rule allows are spread over a quarter of an hour, and in between it is not
+// asked, which would start it.
 func TestMessagesDoesNotCome(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -141,29 +143,69 @@ func TestMessagesDoesNotCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := filepath.Join(t.TempDir(), "asked")
-	s := h.sender("echo >>" + asked + "; " + notRunning)
-	s.gone.Store(true)
-	want := []string{"", noScreen, noScreen, noScreen, restless, restless}
-	for i, reason := range want {
-		h.step(s)
-		if got := s.health.now().Reason; got != reason {
-			t.Errorf("look %d: %q, want %q", i+1, got, reason)
+	synctest.Test(t, func(t *testing.T) {
+		h.t = t
+		s := h.sender("echo >>" + asked + "; " + notRunning)
+		s.gone.Store(true)
+		began := time.Now()
+		var starts []time.Duration
+		var told []string
+		for time.Since(began) < time.Hour-time.Minute {
+			h.step(s)
+			if len(h.opened()) > len(starts) {
+				starts = append(starts, time.Since(began).Truncate(time.Minute))
+			}
+			if reason := s.health.now().Reason; !slices.Contains(told, reason) {
+				told = append(told, reason)
+			}
+			time.Sleep(max(time.Until(s.resume), time.Millisecond))
 		}
-		s.resume = time.Now()
+		if want := []time.Duration{0, time.Minute, 3 * time.Minute, 7 * time.Minute}; !slices.Equal(starts, want) {
+			t.Errorf("it was started after %v, want %v", starts, want)
+		}
+		if want := []string{"", noScreen}; !slices.Equal(told, want) {
+			t.Errorf("told %q", told)
+		}
+		if data, _ := os.ReadFile(asked); len(data) != s.cfg.Revivals {
+			t.Errorf("it was asked %d times", len(data))
+		}
+		if err := os.Remove(h.path("no_screen")); err != nil {
+			t.Fatal(err)
+		}
+		// Somebody logs in and opens it.
+		h.open()
+		s.script.Osascript = newSender(t, "exit 0").script.Osascript
+		h.step(s)
+		if !s.health.now().Ready {
+			t.Errorf("%+v", s.health.now())
+		}
+	})
+}
+
+// One that comes and does not stay is started at once each time, as often as the rule
+// allows; then a person is told that.
+func TestMessagesDoesNotStay(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := h.sender(h.answers())
+	for range s.cfg.Revivals {
+		s.gone.Store(true)
+		h.step(s)
+		if !s.health.now().Ready {
+			t.Errorf("%+v", s.health.now())
+		}
+		pid := h.pid()
+		h.quit()
+		for mac.Alive(pid) {
+			<-time.After(time.Millisecond)
+		}
 	}
 	h.wantOpened(s.cfg.Revivals)
-	if data, _ := os.ReadFile(asked); len(data) != s.cfg.Revivals {
-		t.Errorf("it was asked %d times", len(data))
-	}
-	if err := os.Remove(h.path("no_screen")); err != nil {
-		t.Fatal(err)
-	}
-	// Somebody logs in and opens it.
-	h.open()
-	s.script.Osascript = newSender(t, "exit 0").script.Osascript
+	s.pauseFor(noEffect(applescript.NotRunning, -600))
 	h.step(s)
-	if !s.health.now().Ready || s.restless {
-		t.Errorf("%+v", s.health.now())
+	h.wantOpened(s.cfg.Revivals)
+	if got := s.health.now(); got.Reason != restless {
+		t.Errorf("%+v", got)
 	}
 }
 
