@@ -14,19 +14,34 @@ import (
 type clock struct {
 	mu   sync.Mutex
 	last time.Time // the last look; zero before the first
+	wall time.Time // what the wall clock said then
 }
 
 // look is by how much the wall clock has gone wrong since the last look: less than
 // zero where it was set back.
-func (c *clock) look(now time.Time) time.Duration {
+func (c *clock) look(now time.Time) (leap time.Duration) {
+	_ = c.heed(now, func(by time.Duration) error { leap = by; return nil })
+	return leap
+}
+
+// heed has somebody follow what look gives, unless that is nothing. Until that is done
+// nobody else looks; where it fails, the next look gives it again.
+func (c *clock) heed(now time.Time, follow func(leap time.Duration) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := c.last
-	c.last = now
-	if last.IsZero() {
-		return 0
+	if !c.last.IsZero() {
+		passed := now.Sub(c.last)
+		if passed < 0 {
+			return nil // another look began later and was faster
+		}
+		if leap := leapt(now.Round(0).Sub(c.wall), passed); leap != 0 {
+			if err := follow(leap); err != nil {
+				return err
+			}
+		}
 	}
-	return leapt(now.Round(0).Sub(last.Round(0)), now.Sub(last))
+	c.last, c.wall = now, now.Round(0)
+	return nil
 }
 
 // leapt is the difference between what the wall clock and the monotonic clock say has
@@ -41,12 +56,10 @@ func leapt(wall, mono time.Duration) time.Duration {
 // heedClock puts the times of sends right whose rows are awaited, when the wall clock
 // has leapt. Both who settles and who matches rows call it before they compare times.
 func (r *Relay) heedClock(ctx context.Context, now time.Time) error {
-	leap := r.clock.look(now)
-	if leap == 0 {
-		return nil
-	}
-	r.log.Warn("clock.leapt", "by", leap.Round(time.Second).String())
-	return r.journal.leap(ctx, leap)
+	return r.clock.heed(now, func(leap time.Duration) error {
+		r.log.Warn("clock.leapt", "by", leap.Round(time.Second).String())
+		return r.journal.leap(ctx, leap)
+	})
 }
 
 // leap moves what the journal compares with the wall clock. Where the clock was set

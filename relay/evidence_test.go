@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"errors"
 	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -294,6 +296,36 @@ func TestClockGoesForward(t *testing.T) {
 	if after := sendIn(t, j, "msg_1"); !after.armedAt.Equal(before.armedAt) || !after.endedAt.Equal(before.endedAt) {
 		t.Errorf("%+v became %+v", before, after)
 	}
+}
+
+// A leap that could not be written down is not forgotten, and whoever compares times
+// meanwhile waits for it.
+func TestLeapIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := newSender(t, "")
+	inState(t, s.journal, stateHanded)
+	before := sendIn(t, s.journal, "msg_1").armedAt
+	now := time.Now()
+	s.clock.last, s.clock.wall = now.Add(-time.Second), now.Round(0).Add(time.Hour-time.Second) // and set back since
+	writable(t, s.journal, false)
+	for range 2 {
+		if err := s.heedClock(t.Context(), now); !errors.Is(err, errUnwritten) {
+			t.Fatalf("%v", err)
+		}
+	}
+	writable(t, s.journal, true)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if err := s.heedClock(t.Context(), now); err != nil {
+				t.Error(err)
+			}
+			if after := sendIn(t, s.journal, "msg_1").armedAt; !after.Equal(before.Add(-time.Hour)) {
+				t.Errorf("armed at %v, want %v", after, before.Add(-time.Hour))
+			}
+		})
+	}
+	both.Wait()
 }
 
 func TestLeapt(t *testing.T) {
