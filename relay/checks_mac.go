@@ -24,14 +24,22 @@ const toolLimit = 5 * time.Second
 // ask runs a program of macOS that answers at once. Where it gives no answer, said is nil
 // and the verdict says so.
 func (d *doctor) ask(ctx context.Context, name string, args ...string) (said *mac.Result, f verdict) {
-	if d.cfg.simulated() && d.cfg.Tools.Dir == "" {
-		return nil, unsure("Messages is simulated here: what the machine is like does not matter to it.")
+	if f := d.elsewhere(); f.state != "" {
+		return nil, f
 	}
 	result, err := d.cfg.Tools.Run(ctx, toolLimit, nil, name, args...)
 	if err != nil {
 		return nil, unsure("This cannot be told here: " + err.Error() + ".")
 	}
 	return &result, verdict{}
+}
+
+// elsewhere is a verdict where this machine is nothing to Messages, else none.
+func (d *doctor) elsewhere() (f verdict) {
+	if d.cfg.simulated() && d.cfg.Tools.Dir == "" {
+		f = unsure("Messages is simulated here: what the machine is like does not matter to it.")
+	}
+	return f
 }
 
 func (d *doctor) lookAtAgent(context.Context) verdict {

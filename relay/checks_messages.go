@@ -81,16 +81,16 @@ func (d *doctor) lookAtMessages(ctx context.Context) verdict {
 	return holds("it is running")
 }
 
-// messagesRuns asks macOS; a verdict stands where that gives no answer.
+// messagesRuns asks macOS for this user's Messages; a verdict stands where that gives no answer.
 func (d *doctor) messagesRuns(ctx context.Context) (bool, verdict) {
-	said, f := d.ask(ctx, "pgrep", "-x", "Messages")
-	switch {
-	case said == nil:
+	if f := d.elsewhere(); f.state != "" {
 		return false, f
-	case said.Code > 1:
-		return false, unsure("macOS did not tell whether Messages runs.")
 	}
-	return said.Code == 0, verdict{}
+	pids, err := d.cfg.Tools.Messages(ctx)
+	if err != nil {
+		return false, unsure("This cannot be told here: " + err.Error() + ".")
+	}
+	return len(pids) > 0, verdict{}
 }
 
 // lookAtAccount goes by what rows have said: Messages itself does not tell without being

@@ -91,6 +91,10 @@ func TestDoctor(t *testing.T) {
 			programs: map[string]string{"pgrep": "exit 1"},
 			want:     []string{"messages fail", "automation unknown"}, next: "Open Messages", pane: "messages:",
 		},
+		"another user's Messages": {
+			programs: map[string]string{"pgrep": `test "$2" = -u && test "$3" = "$(id -u)" && exit 1; echo 4711`},
+			want:     []string{"messages fail", "automation unknown"}, next: "Open Messages",
+		},
 		"no chat.db": {
 			prepare: func(m *rig) { m.cfg.ChatDB = filepath.Join(m.t.TempDir(), "chat.db") },
 			want:    []string{"chat_db fail", "schema unknown", "account unknown"}, next: "sign in", pane: "messages:",

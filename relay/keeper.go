@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bluerelay/mac"
+	"bluerelay/wire"
 )
 
 // keeper keeps the Mac fit for the relay: it holds it awake, notices when it slept all
@@ -20,9 +21,12 @@ type keeper struct {
 	pid   int                               // of Messages; 0 while none is known
 	next  time.Time                         // when macOS is asked for it again
 	notice
+	shown map[wire.Problem]time.Time // when a problem was shown, also where that could not be written down
 }
 
-func newKeeper(r *Relay) *keeper { return &keeper{Relay: r, slept: new(clock).look} }
+func newKeeper(r *Relay) *keeper {
+	return &keeper{Relay: r, slept: new(clock).look, shown: make(map[wire.Problem]time.Time)}
+}
 
 // pulse is how often the keeper looks at the clock and at the process of Messages, which
 // costs microseconds and no child process.
@@ -77,9 +81,6 @@ func (k *keeper) watchMessages(ctx context.Context, now time.Time) {
 		return
 	}
 	k.next = now.Add(k.cfg.Look)
-	if k.blind.Load() {
-		return
-	}
 	pids, err := k.cfg.Tools.Messages(ctx)
 	switch {
 	case err != nil:
@@ -87,6 +88,8 @@ func (k *keeper) watchMessages(ctx context.Context, now time.Time) {
 	case len(pids) > 0:
 		k.pid, k.next = pids[0], now.Add(20*k.cfg.Look) // another process may come to have the number
 		k.gone.Store(false)
+		k.blind.Store(false)
+	case k.blind.Load(): // it answers all the same, under a name of its own
 	default:
 		k.pid = 0
 		if !k.gone.Swap(true) {

@@ -45,12 +45,16 @@ func (k *keeper) tellPerson(ctx context.Context, now time.Time) {
 		return
 	}
 	k.notice.next = now.Add(noticeLook) // whatever comes of it
+	if last, ok := k.shown[problem]; ok && now.Sub(last) < noticeEvery {
+		return
+	}
 	fresh, err := k.journal.noteNotice(ctx, problem, now)
 	if err != nil {
 		k.log.Warn("notice.not_noted", "error", err.Error()) // a full disk is what is to be shown
 	} else if !fresh {
 		return
 	}
+	k.shown[problem] = now
 	if err := k.cfg.Tools.Notify(ctx, noticeTitle, h.Reason); err != nil {
 		k.log.Warn("notice.not_shown", "problem", string(problem), "error", err.Error())
 		return

@@ -270,6 +270,26 @@ func TestMessagesHasAnotherName(t *testing.T) {
 	}
 }
 
+// One whose process is seen again, as after a quit at the wrong moment, has no other name,
+// and is watched like any.
+func TestMessagesIsSeenAgain(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	r := newSender(t, "").Relay
+	r.cfg.Tools = h.tools()
+	k := newKeeper(r)
+	r.blind.Store(true)
+	k.watchMessages(t.Context(), noon)
+	if r.gone.Load() || !r.blind.Load() {
+		t.Errorf("gone %t, blind %t", r.gone.Load(), r.blind.Load())
+	}
+	h.open()
+	k.watchMessages(t.Context(), noon.Add(r.cfg.Look))
+	if r.blind.Load() || k.pid != h.pid() {
+		t.Errorf("blind %t; process %d of %d", r.blind.Load(), k.pid, h.pid())
+	}
+}
+
 // One that leaves three questions unanswered is ended and started again.
 func TestHungMessagesIsRestarted(t *testing.T) {
 	t.Parallel()
