@@ -105,6 +105,7 @@ func (o *observer) session(ctx context.Context) error {
 	o.lendDB(db)
 	o.gate.set(AccessReadable)
 	o.health.set(wire.ProblemChatDB, "")
+	ring(o.health.news) // the patrol may have looked before, and found nothing to look at
 	o.log.Info("chatdb.reading")
 	ring(o.sendBell)
 	ring(o.uploadBell)
