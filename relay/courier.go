@@ -25,7 +25,7 @@ type courier struct {
 }
 
 func newCourier(r *Relay) courier {
-	return courier{server: r.credential.Server, stall: r.cfg.Stall, http: r.keys.client(r.credential)}
+	return courier{server: r.credential.Server, stall: r.cfg.Stall, http: r.keys.longClient()}
 }
 
 // parcel is one file to be brought.

@@ -38,7 +38,7 @@ const fetchesAtOnce = 8
 
 func newFetcher(r *Relay) *fetcher {
 	return &fetcher{
-		Relay: r, stage: stage{r.cfg.Attachments}, http: r.keys.client(r.credential),
+		Relay: r, stage: stage{r.cfg.Attachments}, http: r.keys.longClient(),
 		done: make(chan string, fetchesAtOnce), running: make(map[string]bool), cramped: make(map[string]bool),
 	}
 }

@@ -44,6 +44,14 @@ func (k *keyring) bearer(ctx context.Context) (string, error) {
 	return list[0], nil
 }
 
+// authorities are the certificates that the credential has trusted beside the Mac's own.
+func (k *keyring) authorities(ctx context.Context) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_ = k.refresh(ctx) // what was read before goes on
+	return k.c.CA
+}
+
 // refresh reads the credential, and the keychain where that holds the secrets, if it has
 // not been read as it is.
 func (k *keyring) refresh(ctx context.Context) error {
@@ -108,14 +116,15 @@ func (k *keyring) change(ctx context.Context, edit func(*Credential)) error {
 var errChanging = errors.New("another bluerelay is exchanging the credential: try again")
 
 // took is what a credential is after the cloud has taken one of its secrets. A next one that
-// was refused meanwhile, the cloud does not know; a former one that was taken is that of a
-// cloud that was put back to a copy.
+// was refused while the last one still counts, the cloud does not know. A former one that was
+// taken is that of a cloud that was put back to a copy, perhaps only until somebody sees that
+// it is the wrong one: the others stay.
 func (c *Credential) took(secret string, refused []string, now time.Time) {
 	switch secret {
 	case c.Next:
 		c.Former, c.Secret, c.Next, c.Since = c.Secret, c.Next, "", now.UnixMilli()
 	case c.Former:
-		c.Secret, c.Former, c.Next = c.Former, "", ""
+		c.Secret, c.Former = c.Former, c.Secret
 	case c.Secret:
 		if slices.Contains(refused, c.Next) {
 			c.Next = ""
@@ -129,19 +138,30 @@ func (c Credential) secrets() []string {
 }
 
 // client speaks to the cloud, and to nobody else: it shows the secret with each request, and
-// follows no redirect.
-func (k *keyring) client(c Credential) *http.Client {
+// follows no redirect. It trusts what c does.
+func (k *keyring) client(c Credential) *http.Client { return k.clientBy(c.transport()) }
+
+// longClient is a client that trusts what the credential on disk does at each request.
+func (k *keyring) longClient() *http.Client { return k.clientBy(&road{keys: k}) }
+
+func (k *keyring) clientBy(w way) *http.Client {
 	return &http.Client{
-		Transport: doorman{k, c.transport()},
+		Transport: doorman{k, w},
 		// The credential is for this server alone.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
+// way is a transport: one that stays as it is, or a road.
+type way interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
 // doorman shows the secret with each request.
 type doorman struct {
 	keys *keyring
-	*http.Transport
+	way
 }
 
 func (d doorman) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -151,5 +171,36 @@ func (d doorman) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+secret)
-	return d.Transport.RoundTrip(r)
+	return d.way.RoundTrip(r)
+}
+
+// road goes by another transport when the authorities of the credential have changed.
+type road struct {
+	keys *keyring
+
+	mu sync.Mutex
+	ca string          // what by trusts
+	by *http.Transport // nil before the first request
+}
+
+func (r *road) RoundTrip(req *http.Request) (*http.Response, error) {
+	ca := r.keys.authorities(req.Context())
+	r.mu.Lock()
+	if r.by == nil || r.ca != ca {
+		if r.by != nil {
+			r.by.CloseIdleConnections()
+		}
+		r.by, r.ca = Credential{CA: ca}.transport(), ca
+	}
+	by := r.by
+	r.mu.Unlock()
+	return by.RoundTrip(req)
+}
+
+func (r *road) CloseIdleConnections() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by != nil {
+		r.by.CloseIdleConnections()
+	}
 }

@@ -84,7 +84,7 @@ func (v *vault) opens(t testing.TB, dir string, tools mac.Tools) {
 	k := &keyring{dir: dir, tools: tools}
 	client := k.client(c)
 	defer client.CloseIdleConnections()
-	if err := k.askForSecret(t.Context(), client, c, http.MethodGet, nil); err != nil {
+	if _, err := k.askForSecret(t.Context(), client, c, http.MethodGet, nil); err != nil {
 		t.Errorf("%+v does not open the cloud, which knows %q and %q: %v", c, v.secret, v.next, err)
 	}
 }
@@ -103,6 +103,24 @@ func TestRotate(t *testing.T) {
 		if err != nil || fmt.Sprint(c) != fmt.Sprint(want) || time.Since(time.UnixMilli(c.Since)) > time.Minute || v.secret != want.Secret || v.next != "" {
 			t.Errorf("%+v, %v; the cloud knows %q and %q", c, err, v.secret, v.next)
 		}
+	}
+}
+
+// A cloud that issues a secret and does not know it then has exchanged nothing.
+func TestRotateInVain(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.seen = func(method string) {
+		if method == http.MethodGet {
+			v.next = ""
+		}
+	}
+	dir := keysOf(t, v.credential()).dir
+	if _, err := Rotate(t.Context(), dir, mac.Tools{}, ""); err == nil || !strings.Contains(err.Error(), "the present one goes on") {
+		t.Errorf("%v", err)
+	}
+	if c, err := LoadCredential(dir); err != nil || c.Secret != "rly_0" || c.Next != "" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 
@@ -129,23 +147,27 @@ func TestRotateBesideADaemon(t *testing.T) {
 	}
 }
 
-// Whatever the cloud knows of the secrets that are kept, the one that it takes is found,
-// and is the only one that counts then.
+// Whatever the cloud knows of the secrets that are kept, the one that it takes is found, and
+// is shown first from then on. What a cloud from a copy does not know stays: the copy may be
+// the wrong one, and the cloud that comes back know nothing else.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		kept   Credential
 		cloud  [2]string // secret and next
 		secret string    // kept in the end
+		next   string
 		former string
 	}{
-		"as ever":                       {Credential{Secret: "b", Former: "a"}, [2]string{"b", ""}, "b", "a"},
-		"issued, not shown":             {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"b", "c"}, "c", "b"},
-		"issued and shown":              {Credential{Secret: "b", Next: "c"}, [2]string{"c", ""}, "c", "b"},
-		"another was issued":            {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"b", "x"}, "b", "a"},
-		"a cloud from a copy":           {Credential{Secret: "b", Former: "a"}, [2]string{"a", ""}, "a", ""},
-		"a cloud from an earlier issue": {Credential{Secret: "b", Former: "a"}, [2]string{"a", "b"}, "b", "a"},
-		"a cloud from a copy, issued":   {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"a", ""}, "a", ""},
+		"as ever":                       {Credential{Secret: "b", Former: "a"}, [2]string{"b", ""}, "b", "", "a"},
+		"issued, not shown":             {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"b", "c"}, "c", "", "b"},
+		"issued and shown":              {Credential{Secret: "b", Next: "c"}, [2]string{"c", ""}, "c", "", "b"},
+		"another was issued":            {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"b", "x"}, "b", "", "a"},
+		"a cloud from a copy":           {Credential{Secret: "b", Former: "a"}, [2]string{"a", ""}, "a", "", "b"},
+		"a cloud from an earlier issue": {Credential{Secret: "b", Former: "a"}, [2]string{"a", "b"}, "b", "", "a"},
+		"a cloud from a copy, issued":   {Credential{Secret: "b", Next: "c", Former: "a"}, [2]string{"a", ""}, "a", "c", "b"},
+		"the copy is put right again":   {Credential{Secret: "a", Former: "b"}, [2]string{"b", ""}, "b", "", "a"},
+		"put right again, issued":       {Credential{Secret: "a", Next: "c", Former: "b"}, [2]string{"b", "c"}, "c", "", "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,9 +177,10 @@ func TestKeyring(t *testing.T) {
 			k := keysOf(t, tt.kept)
 			v.opens(t, k.dir, mac.Tools{})
 			c, err := LoadCredential(k.dir)
-			if err != nil || c.Secret != tt.secret || c.Former != tt.former || c.Next != "" {
+			if err != nil || c.Secret != tt.secret || c.Former != tt.former || c.Next != tt.next {
 				t.Errorf("%+v, %v", c, err)
 			}
+			v.opens(t, k.dir, mac.Tools{})
 			if got, err := k.bearer(t.Context()); err != nil || got != tt.secret {
 				t.Errorf("%q, %v", got, err)
 			}
@@ -168,7 +191,7 @@ func TestKeyring(t *testing.T) {
 	client := k.client(Credential{})
 	defer client.CloseIdleConnections()
 	for range 2 { // the same answer each time
-		if err := k.askForSecret(t.Context(), client, Credential{Server: v.URL}, http.MethodGet, nil); !errors.Is(err, ErrRevoked) {
+		if _, err := k.askForSecret(t.Context(), client, Credential{Server: v.URL}, http.MethodGet, nil); !errors.Is(err, ErrRevoked) {
 			t.Errorf("a Mac that was revoked: %v", err)
 		}
 	}

@@ -210,7 +210,7 @@ func (l *link) dial(ctx context.Context) error {
 		HandshakeTimeout: dialTimeout,
 		Subprotocols:     []string{wire.Subprotocol},
 		Proxy:            http.ProxyFromEnvironment,
-		TLSClientConfig:  l.credential.tls(),
+		TLSClientConfig:  l.known(ctx).tls(),
 	}
 	for {
 		secret, err := l.keys.bearer(ctx)
@@ -245,7 +245,7 @@ func (l *link) renew(ctx context.Context) {
 		return
 	}
 	l.renewed = time.Now()
-	if err := l.keys.rotate(ctx, l.credential); err != nil {
+	if err := l.keys.rotate(ctx, l.known(ctx)); err != nil {
 		l.log.Warn("credential.not_exchanged", "error", err.Error())
 		return
 	}

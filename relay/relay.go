@@ -267,6 +267,14 @@ func (r *Relay) Run(ctx context.Context) error {
 	return errors.Join(errs[:]...)
 }
 
+// known is the credential, without its secrets, as it counts now: what it trusts may have
+// been exchanged by another process since the start.
+func (r *Relay) known(ctx context.Context) Credential {
+	c := r.credential
+	c.CA = r.keys.authorities(ctx)
+	return c
+}
+
 // lendDB lets the sender use the observer's database, or ends that. It returns only
 // when the sender has let go of the former one.
 func (r *Relay) lendDB(db *chatdb.DB) {

@@ -19,9 +19,9 @@ import (
 const rotateLimit = 30 * time.Second
 
 // Rotate exchanges the secret of a state folder, beside a daemon or without one, and has
-// certificates in PEM trusted from then on beside the Mac's own, unless ca is "". The error
-// says what a person should do; whatever it is, one of the secrets that are kept opens the
-// cloud.
+// certificates in PEM trusted beside the Mac's own, unless ca is "": from then on, if the
+// exchange goes well by them. The error says what a person should do; whatever it is, one of
+// the secrets that are kept opens the cloud.
 func Rotate(ctx context.Context, dir string, tools mac.Tools, ca string) (Credential, error) {
 	c, err := LoadCredential(dir)
 	if err != nil {
@@ -31,16 +31,16 @@ func Rotate(ctx context.Context, dir string, tools mac.Tools, ca string) (Creden
 		return c, err
 	}
 	k := &keyring{dir: dir, tools: tools}
-	if ca != "" {
-		c.CA = ca
-		k.mu.Lock()
-		err = k.change(ctx, func(on *Credential) { on.CA = ca })
-		k.mu.Unlock()
-		if err != nil {
-			return c, err
-		}
+	if ca == "" {
+		return c, k.rotate(ctx, c)
 	}
-	return c, k.rotate(ctx, c)
+	c.CA = ca
+	if err := k.rotate(ctx, c); err != nil {
+		return c, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return c, k.change(ctx, func(on *Credential) { on.CA = ca })
 }
 
 // rotate has the cloud issue another secret, writes it down, and shows it. From the first
@@ -52,7 +52,7 @@ func (k *keyring) rotate(ctx context.Context, c Credential) error {
 	client := k.client(c)
 	defer client.CloseIdleConnections()
 	var answer wire.RotationResponse
-	if err := k.askForSecret(ctx, client, c, http.MethodPost, &answer); err != nil {
+	if _, err := k.askForSecret(ctx, client, c, http.MethodPost, &answer); err != nil {
 		return err
 	}
 	if answer.Secret == "" {
@@ -65,46 +65,49 @@ func (k *keyring) rotate(ctx context.Context, c Credential) error {
 		return err
 	}
 	fault.Hit(fault.RelaySecretNext)
-	return k.askForSecret(ctx, client, c, http.MethodGet, nil)
+	shown, err := k.askForSecret(ctx, client, c, http.MethodGet, nil)
+	if err == nil && shown != answer.Secret {
+		err = errors.New("the cloud does not know the secret that it has issued: the present one goes on")
+	}
+	return err
 }
 
 // askForSecret makes one request at the address of secrets, with each of the secrets that
-// there are until the cloud takes one.
-func (k *keyring) askForSecret(ctx context.Context, client *http.Client, c Credential, method string, into any) error {
+// there are until the cloud takes one, which is returned.
+func (k *keyring) askForSecret(ctx context.Context, client *http.Client, c Credential, method string, into any) (secret string, err error) {
 	for {
-		secret, err := k.bearer(ctx)
-		if err != nil {
-			return err
+		if secret, err = k.bearer(ctx); err != nil {
+			return "", err
 		}
 		req, err := http.NewRequestWithContext(ctx, method, c.Server+"/relay/v1/credential", nil)
 		if err != nil {
-			return err
+			return "", err
 		}
 		resp, err := client.Do(req)
 		if err != nil {
-			return fmt.Errorf("reach the cloud at %s: %w", c.Server, explain(unwrapURL(err), hostOf(c.Server)))
+			return "", fmt.Errorf("reach the cloud at %s: %w", c.Server, explain(unwrapURL(err), hostOf(c.Server)))
 		}
 		data, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxFrame))
 		resp.Body.Close()
 		switch {
 		case err != nil:
-			return fmt.Errorf("read the cloud's answer: %w", err)
+			return "", fmt.Errorf("read the cloud's answer: %w", err)
 		case resp.StatusCode == http.StatusUnauthorized:
 			if k.refuse(ctx, secret) {
 				continue
 			}
-			return ErrRevoked
+			return "", ErrRevoked
 		case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed:
-			return errNoRotation
+			return "", errNoRotation
 		case resp.StatusCode >= 300:
-			return fmt.Errorf("the cloud could not exchange the secret (HTTP %d): the present one goes on", resp.StatusCode)
+			return "", fmt.Errorf("the cloud could not exchange the secret (HTTP %d): the present one goes on", resp.StatusCode)
 		}
 		if into != nil {
 			if err := json.Unmarshal(data, into); err != nil {
-				return errNoRotation
+				return "", errNoRotation
 			}
 		}
-		return k.accept(ctx, secret)
+		return secret, k.accept(ctx, secret)
 	}
 }
 

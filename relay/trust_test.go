@@ -123,16 +123,25 @@ func TestUnknownCertificates(t *testing.T) {
 	}
 }
 
-// TestAuthorityHolds: what was given at pairing counts for the daemon's ways too, and may be
-// exchanged with the secret.
-func TestAuthorityHolds(t *testing.T) {
-	t.Parallel()
-	cert, self := (*authority)(nil).certificate(t, nil)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+// behindTLS serves with that certificate.
+func behindTLS(t testing.TB, cert tls.Certificate, h http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
+	return server
+}
+
+// refuses is a cloud that knows nobody.
+var refuses = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+
+// TestAuthorityHolds: what was given at pairing counts for the daemon's ways too.
+func TestAuthorityHolds(t *testing.T) {
+	t.Parallel()
+	cert, self := (*authority)(nil).certificate(t, nil)
+	server := behindTLS(t, cert, refuses)
 	for ca, want := range map[string]string{"": "is self-signed", self.pem(): ErrRevoked.Error()} {
 		c := Credential{Server: server.URL, RelayID: "rel_1", Secret: "rly_1", CA: ca}
 		r := &Relay{credential: c, keys: keysOf(t, c), health: newHealth(), log: slog.New(slog.DiscardHandler)}
@@ -145,8 +154,64 @@ func TestAuthorityHolds(t *testing.T) {
 		if _, err := Rotate(t.Context(), r.keys.dir, mac.Tools{}, self.pem()); !errors.Is(err, ErrRevoked) {
 			t.Errorf("an exchange with the certificate: %v", err)
 		}
-		if c, err := LoadCredential(r.keys.dir); err != nil || c.CA != self.pem() || c.Secret != "rly_1" {
+		if c, err := LoadCredential(r.keys.dir); err != nil || c.CA != ca || c.Secret != "rly_1" {
 			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}
+
+// TestAuthorityIsExchanged: another one is kept when the secret was exchanged by it, and a
+// wrong one does not take the place of one that is good.
+func TestAuthorityIsExchanged(t *testing.T) {
+	t.Parallel()
+	cert, good := (*authority)(nil).certificate(t, nil)
+	_, wrong := (*authority)(nil).certificate(t, nil)
+	v := newVault(t)
+	c := v.credential()
+	c.Server, c.CA = behindTLS(t, cert, v.Config.Handler).URL, wrong.pem()
+	dir := keysOf(t, c).dir
+	for i, ca := range []string{good.pem(), wrong.pem()} {
+		if _, err := Rotate(t.Context(), dir, mac.Tools{}, ca); (err == nil) != (i == 0) {
+			t.Errorf("exchange %d: %v", i, err)
+		}
+		if c, err := LoadCredential(dir); err != nil || c.CA != good.pem() || c.Secret != "rly_1" {
+			t.Errorf("after exchange %d: %+v, %v", i, c, err)
+		}
+	}
+}
+
+// TestAuthorityReachesTheDaemon: what another process has exchanged counts for the next
+// request of each of the daemon's ways.
+func TestAuthorityReachesTheDaemon(t *testing.T) {
+	t.Parallel()
+	cert, good := (*authority)(nil).certificate(t, nil)
+	_, wrong := (*authority)(nil).certificate(t, nil)
+	server := behindTLS(t, cert, refuses)
+	c := Credential{Server: server.URL, RelayID: "rel_1", Secret: "rly_1", CA: wrong.pem()}
+	r := &Relay{credential: c, keys: keysOf(t, c), health: newHealth(), log: slog.New(slog.DiscardHandler)}
+	r.cfg.defaults()
+	link, fetcher, courier := &link{Relay: r}, newFetcher(r), newCourier(r)
+	for _, want := range []string{"does not trust", ""} {
+		if err := link.dial(t.Context()); want == "" != errors.Is(err, ErrRevoked) || !strings.Contains(err.Error(), want) {
+			t.Errorf("the link: %v", err)
+		}
+		_, err := courier.has(t.Context(), parcel{})
+		if _, answered := errors.AsType[*refusal](err); answered != (want == "") {
+			t.Errorf("the courier: %v", err)
+		}
+		resp, err := fetcher.http.Get(server.URL)
+		if (err == nil) != (want == "") {
+			t.Errorf("the fetcher: %v", err)
+		}
+		if err == nil {
+			resp.Body.Close()
+		}
+		if v := newDoctor(Config{}, r, false).pay(t.Context()); (v.status == http.StatusUnauthorized) != (want == "") {
+			t.Errorf("the doctor: %+v", v)
+		}
+		c.CA = good.pem()
+		if err := c.save(r.keys.dir); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -34,7 +34,7 @@ const visitLimit = 10 * time.Second
 // without asking for a websocket: a cloud that knows the Mac then says 400, one that does
 // not 401. That way nothing happens there.
 func (d *doctor) pay(ctx context.Context) visit {
-	credential, keys, err := d.credential()
+	credential, keys, err := d.credential(ctx)
 	if err != nil {
 		return visit{away: err}
 	}
@@ -76,9 +76,9 @@ func (d *doctor) pay(ctx context.Context) visit {
 }
 
 // credential is the agent's own, or the one in the state folder, with its secrets.
-func (d *doctor) credential() (Credential, *keyring, error) {
+func (d *doctor) credential(ctx context.Context) (Credential, *keyring, error) {
 	if d.agent != nil {
-		return d.agent.credential, d.agent.keys, nil
+		return d.agent.known(ctx), d.agent.keys, nil
 	}
 	c, err := LoadCredential(d.cfg.StateDir)
 	c.Server = cmp.Or(d.cfg.Server, c.Server)
