@@ -125,7 +125,7 @@ const (
 	ProblemAutomation Problem = "automation"  // macOS denies Apple events to Messages (-1743)
 	ProblemOsascript  Problem = "osascript"   // the program cannot be started
 	ProblemMessages   Problem = "messages"    // Messages is not running or does not answer
-	ProblemDisk       Problem = "disk"        // the journal cannot be written
+	ProblemDisk       Problem = "disk"        // the journal cannot be written, or a file to be sent finds no room
 	ProblemStarting   Problem = "starting_up" // not all of an earlier run is settled
 	ProblemAccount    Problem = "account"     // Messages is signed out: rows fail for the Mac's own account
 	ProblemStuck      Problem = "stuck"       // a file that Messages neither sends nor fails holds up the queue
