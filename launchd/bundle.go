@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"bluerelay/mac"
 )
 
 // Bundle is the small signed application in which the daemon lives on a Mac. macOS binds
@@ -49,7 +52,9 @@ func DefaultBundlePath() (string, error) {
 }
 
 // Program is the path of the binary in the bundle, the one that launchd starts.
-func (b Bundle) Program() string { return filepath.Join(b.Path, "Contents", "MacOS", "bluerelay") }
+func (b Bundle) Program() string { return programIn(b.Path) }
+
+func programIn(bundle string) string { return filepath.Join(bundle, "Contents", "MacOS", "bluerelay") }
 
 // Replace makes a signed bundle of the program at binary and puts it in the place of the
 // one at Path, if there is one, which is kept for Rollback. A running daemon goes on with
@@ -64,16 +69,35 @@ func (b Bundle) Replace(ctx context.Context, binary string) error {
 	if err := b.stage(ctx, binary); err != nil {
 		return err
 	}
-	if b.Requirement != "" {
-		requirement, err := b.Signer.Requirement(ctx, b.next())
-		if err == nil && requirement != b.Requirement {
-			err = ErrIdentity
-		}
-		if err != nil {
-			return errors.Join(err, drop(b.next()))
-		}
+	if err := b.judge(ctx); err != nil {
+		return errors.Join(err, drop(b.next()))
 	}
 	return b.swap()
+}
+
+// startLimit is for a program that says its version.
+const startLimit = 20 * time.Second
+
+// judge tells why the next version, as it is signed now, must not take the place of the
+// present one. One that macOS does not even start could not take itself back afterwards.
+func (b Bundle) judge(ctx context.Context) error {
+	if b.Requirement != "" {
+		requirement, err := b.Signer.Requirement(ctx, b.next())
+		if err != nil {
+			return err
+		}
+		if requirement != b.Requirement {
+			return ErrIdentity
+		}
+	}
+	r, err := mac.Start(ctx, startLimit, programIn(b.next()), "--version")
+	if err == nil && r.Code != 0 {
+		err = fmt.Errorf("it ended with %d", r.Code)
+	}
+	if err != nil {
+		return fmt.Errorf("the new version does not start on this Mac once it is signed, and was not put in place: %w", err)
+	}
+	return nil
 }
 
 // Rollback puts the version that Replace took away back to Path and removes the other. It is
@@ -185,7 +209,7 @@ func (b Bundle) assemble(binary string) error {
 	if err := os.WriteFile(filepath.Join(contents, "Info.plist"), InfoPlist(b.Version), 0o644); err != nil {
 		return err
 	}
-	return copyProgram(binary, filepath.Join(contents, "MacOS", "bluerelay"))
+	return copyProgram(binary, programIn(b.next()))
 }
 
 func copyProgram(from, to string) error {

@@ -39,7 +39,7 @@ func (h home) download(t *testing.T, version string) {
 	if err := os.MkdirAll(filepath.Dir(h.program), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	script := "#!/bin/sh\n# version " + version + "\nexec sleep 600\n"
+	script := "#!/bin/sh\n# version " + version + "\n[ \"$1\" = --version ] && exit\nexec sleep 600\n"
 	if err := os.WriteFile(h.program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +269,26 @@ func TestReplaceKeepsTheIdentity(t *testing.T) {
 	}
 	h.wantVersion(t, "2")
 	wantOnly(t, filepath.Join(filepath.Dir(b.Path), ".bluerelay"), "former.app", "lock")
+}
+
+// A program that does not start once it is signed cannot take itself back, so it does not get
+// as far as its place.
+func TestReplaceTriesTheProgram(t *testing.T) {
+	h := newHome(t)
+	b := h.bundle()
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []string{"#!/bin/sh\nkill -9 $$\n", "#!/bin/sh\nexit 3\n", "\x7fELF and so on"} {
+		if err := os.WriteFile(h.program, []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Replace(t.Context(), h.program); err == nil || !strings.Contains(err.Error(), "does not start on this Mac once it is signed") {
+			t.Errorf("%q: %v", script, err)
+		}
+		h.wantVersion(t, "1")
+		wantOnly(t, filepath.Join(filepath.Dir(b.Path), ".bluerelay"), "lock")
+	}
 }
 
 func TestNamedIdentity(t *testing.T) {
