@@ -377,6 +377,28 @@ func TestPurgeSparesWhatIsNotOurs(t *testing.T) {
 	wantOnly(t, state, "photos")
 }
 
+// A state folder that a link leads to goes, and not the link alone.
+func TestPurgeFollowsALink(t *testing.T) {
+	h := newHome(t)
+	i := h.installation()
+	folder, link := filepath.Join(h.dir, "disk", "state"), filepath.Join(h.dir, "link")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.Symlink(folder, link)); err != nil {
+		t.Fatal(err)
+	}
+	i.Agent.StateDir, i.Bundle.Signer.Dir = link, filepath.Join(link, "signing")
+	if _, _, err := i.Install(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Uninstall(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{folder, link} {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s stays: %v", path, err)
+		}
+	}
+}
+
 // installChild installs in a process of its own, which may be killed or interrupted.
 func installChild(dir, programs string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
