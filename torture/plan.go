@@ -86,14 +86,24 @@ func (p *planner) env(prefixes ...string) []string {
 	return []string{seed, "FAULT_PLAN=" + strings.Join(plan, ",")}
 }
 
-// behind is a plan of all places that were met less often than places are on average,
-// whichever the process comes to first. Those that every process comes to are soon met
-// often enough and leave the way to the others free.
+// behind is a plan of all places that were met less often than places are on average, or
+// less than half as often, whichever the process comes to first. Those that every process
+// comes to are soon met often enough and leave the way to the others free. Of before and
+// after it has one: the other would never be met.
 func (p *planner) behind(prefixes []string) []string {
+	limit := p.average()
+	if p.random.IntN(2) == 0 {
+		limit /= 2
+	}
+	side := []string{".before", ".after"}[p.random.IntN(2)]
+	lags := func(place string) bool { return p.hits[place] <= limit }
 	var plan, inside []string
 	for _, place := range p.places {
+		step, isSide := strings.CutSuffix(place, side)
 		switch {
-		case !hasPrefix(place, prefixes) || p.hits[place] > p.average():
+		case !hasPrefix(place, prefixes) || !lags(place):
+		case isSide && lags(step+".before") && lags(step+".after"):
+			continue
 		case isInShim(place):
 			inside = append(inside, place+"@0.25")
 		default:

@@ -75,7 +75,8 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 		random: rand.New(rand.NewPCG(seed, 1)), client: http.Client{Timeout: 3 * time.Second},
 	}
 	if len(r.shape.only) == 0 { // no broken rule asks for certain places
-		r.shape.calm, r.shape.queued = total.Rounds%2 == 1, total.Rounds%4 == 3
+		r.shape.calm = total.Rounds%2 == 1
+		r.shape.queued = r.shape.calm && (total.Rounds%4 == 3 || o.mode == modePoints)
 	}
 	r.planner = newPlanner(o, total.places, total.shape, total.Hits)
 	r.ends.path = filepath.Join(dir, "ends.log")
