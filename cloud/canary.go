@@ -23,8 +23,8 @@ import (
 // alarmCanary is the code of a canary that was not seen to be sent.
 const alarmCanary = "canary_failed"
 
-// canaryAgain is when a canary is tried again whose Mac could not send just then. That
-// has been told already.
+// canaryAgain is when a canary is tried again whose Mac could not send just then, which
+// has been told already, or had too much else to send.
 const canaryAgain = time.Hour
 
 // lookAfterCanaries sends the canaries that are due and judges those that are out.
@@ -108,11 +108,20 @@ func (s *Service) sendCanary(tx *store.Tx, c *store.Canary, line store.Line, abl
 // judgeCanary says how the one that is out went, and has a person told where it failed
 // and nothing else has been said of the Mac.
 func (s *Service) judgeCanary(tx *store.Tx, c *store.Canary, line store.Line, relay store.Relay, able bool, now time.Time) error {
-	c.Waiting, c.DueAt, c.Failure = false, nextCanary(now), ""
 	m, err := tx.Message(tx.Context(), line.AccountID, c.MessageID)
 	if err != nil {
 		return err
 	}
+	behind, err := behindOthers(tx, m, line, relay, now)
+	if err != nil {
+		return err
+	}
+	c.Waiting, c.DueAt = false, nextCanary(now)
+	if behind {
+		c.DueAt = now.Add(canaryAgain).UnixMilli()
+		return nil
+	}
+	c.Failure = ""
 	switch m.Status {
 	case wire.StatusSent, wire.StatusDelivered, wire.StatusRead:
 		c.ProvedAt = now.UnixMilli()
@@ -128,6 +137,20 @@ func (s *Service) judgeCanary(tx *store.Tx, c *store.Canary, line store.Line, re
 	s.log.Warn("canary.failed", "relay", relay.ID, "message", m.ID, "status", string(m.Status))
 	relay.Reason = c.Failure
 	return s.tellRelay(tx, relay, store.Event{Type: attentionEvent, Detail: alarmCanary, MessageID: m.ID}, now)
+}
+
+// behindOthers tells whether a canary was not given to the Mac because the line had others
+// to send before it, and goes on with them: by its pace, or as fast as the Mac can. A Mac
+// of which nothing was heard, and which was given nothing, all the while is not busy.
+func behindOthers(tx *store.Tx, m store.Message, line store.Line, relay store.Relay, now time.Time) (bool, error) {
+	if m.Attempt > 0 {
+		return false, nil
+	}
+	if n, _ := paceOf(line, relay.OS).room(line.PacedUntil, now); n == 0 {
+		return true, nil
+	}
+	last, err := tx.HeldNews(tx.Context(), line.ID)
+	return last >= m.CreatedAt, err
 }
 
 // nextCanary is a random minute of the next day, UTC.

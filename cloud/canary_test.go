@@ -1,9 +1,11 @@
 package cloud_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
@@ -112,5 +114,55 @@ func TestCanaryFails(t *testing.T) {
 	}
 	if r := w.relay(w.line); r.Alarms != 0 || r.Reason != "Sign in." {
 		t.Errorf("%+v", r)
+	}
+}
+
+// One that has others before it is put off as long as these go; where nothing goes, it has
+// failed.
+func TestCanaryBehindOthers(t *testing.T) {
+	w := newWorld(t, telling)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	for i := range 6 {
+		w.send(fmt.Sprintf("+1415555%04d", i))
+	}
+	first := m.order()
+	for range 3 {
+		m.order()
+	}
+	w.canary(true)
+	w.due()
+	m.report(wire.Report{Kind: wire.Sent, Message: first.Message, Attempt: 1, GUID: "ROW", Service: "iMessage"})
+	m.order() // the fifth
+	putOff := func(c store.Canary) {
+		t.Helper()
+		if wait := time.Until(time.UnixMilli(c.DueAt)); c.Failure != "" || c.Waiting || wait < 50*time.Minute || wait > time.Hour {
+			t.Errorf("%+v", c)
+		}
+	}
+	putOff(w.due())
+	if events := w.macEvents(); !slices.Equal(events, []string{"relay.online"}) {
+		t.Errorf("%q", events)
+	}
+	w.due()
+	if c := w.due(); !strings.Contains(c.Failure, "bluerelay doctor") {
+		t.Errorf("%+v", c)
+	}
+	if events := w.macEvents(); !slices.Equal(events, []string{"relay.online", "relay.attention canary_failed"}) {
+		t.Errorf("%q", events)
+	}
+}
+
+// A line that its pace holds back is busy too, whatever its Mac has in hand.
+func TestCanaryWaitsForThePace(t *testing.T) {
+	w := newWorld(t, telling)
+	w.connect(w.paired(w.line), hello("ins_a", 0))
+	w.sql("UPDATE lines SET pace = '0.001', paced_until = 4000000000000000")
+	w.canary(true)
+	w.due()
+	if c := w.due(); c.Failure != "" || c.Waiting || c.MessageID == "" {
+		t.Errorf("%+v", c)
+	}
+	if events := w.macEvents(); !slices.Equal(events, []string{"relay.online"}) {
+		t.Errorf("%q", events)
 	}
 }

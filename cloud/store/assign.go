@@ -87,6 +87,12 @@ func (r reader) CountHeld(ctx context.Context, lineID string) (n int, err error)
 	return n, err
 }
 
+// HeldNews returns when anything was last learned of what an install is responsible for, of
+// a line, or when it was given to the install; 0 where none is responsible for anything.
+func (r reader) HeldNews(ctx context.Context, lineID string) (int64, error) {
+	return scanInt(r.stmts.row(ctx, "SELECT COALESCE(MAX(updated_at), 0) FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NOT NULL", lineID))
+}
+
 // Opened counts the conversations that a line has opened after a time. Only what was
 // assigned under a limit counts.
 func (r reader) Opened(ctx context.Context, lineID string, since int64) (n int, err error) {

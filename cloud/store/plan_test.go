@@ -31,6 +31,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Overdue(ctx, "", 1, 100); return err },
 		func(r reader) error { _, err := r.Overdue(ctx, "l", 1, 100); return err },
 		func(r reader) error { _, err := r.CountHeld(ctx, "l"); return err },
+		func(r reader) error { _, err := r.HeldNews(ctx, "l"); return err },
 		func(r reader) error { _, err := r.Opened(ctx, "l", 1); return err },
 		func(r reader) error { _, err := r.Opens(ctx, "m"); return ignoreMissing(err) },
 		func(r reader) error {
