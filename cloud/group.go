@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"bluerelay/cloud/store"
@@ -72,11 +73,12 @@ func (s *Service) gather(ctx context.Context, g *Group, line store.Line, found m
 	g.seen(first)
 	g.seen(last)
 	g.LastSaid = max(g.LastSaid, last)
-	list, err := s.store.Participants(ctx, line.ID, g.ID)
+	key := store.GroupKey{LineID: line.ID, Chat: g.ID}
+	all, err := s.store.Participants(ctx, key)
 	if err != nil {
 		return false, err
 	}
-	for _, one := range list {
+	for _, one := range all[key] {
 		found.add(one)
 	}
 	for _, c := range changes {
@@ -115,41 +117,50 @@ func (m members) present() []string {
 	return list
 }
 
-// groupReader reads what is known of a group: the store, or a transaction.
+// groupReader reads what is known of groups: the store, or a transaction.
 type groupReader interface {
-	Participants(ctx context.Context, lineID, chat string) ([]store.Participant, error)
-	GroupName(ctx context.Context, lineID, chat string) (string, error)
+	Participants(ctx context.Context, groups ...store.GroupKey) (map[store.GroupKey][]store.Participant, error)
+	GroupNames(ctx context.Context, groups ...store.GroupKey) (map[store.GroupKey]string, error)
 }
 
-// markGroups sets Participants and GroupName of messages of groups as they are now.
+// markGroups sets Participants and GroupName of messages of groups as they are now. All
+// groups of a page are read at once.
 func markGroups(ctx context.Context, from groupReader, list []store.Message) error {
-	type group struct{ line, chat string }
-	known := make(map[group]store.Message)
+	present := make(map[store.GroupKey][]string)
+	for _, m := range list {
+		if m.InGroup() {
+			present[groupOf(m)] = nil
+		}
+	}
+	groups := slices.Collect(maps.Keys(present))
+	if len(groups) == 0 {
+		return nil
+	}
+	all, err := from.Participants(ctx, groups...)
+	if err != nil {
+		return fmt.Errorf("read who is in a group: %w", err)
+	}
+	names, err := from.GroupNames(ctx, groups...)
+	if err != nil {
+		return fmt.Errorf("read the name of a group: %w", err)
+	}
+	for _, g := range groups {
+		found := make(members)
+		for _, one := range all[g] {
+			found.add(one)
+		}
+		present[g] = found.present()
+	}
 	for i, m := range list {
-		if !m.InGroup() {
-			continue
+		if m.InGroup() {
+			list[i].Participants, list[i].GroupName = present[groupOf(m)], names[groupOf(m)]
 		}
-		key := group{m.LineID, m.Peer}
-		like, ok := known[key]
-		if !ok {
-			found := make(members)
-			all, err := from.Participants(ctx, m.LineID, m.Peer)
-			if err != nil {
-				return fmt.Errorf("read who is in a group: %w", err)
-			}
-			for _, one := range all {
-				found.add(one)
-			}
-			like.Participants = found.present()
-			if like.GroupName, err = from.GroupName(ctx, m.LineID, m.Peer); err != nil {
-				return fmt.Errorf("read the name of a group: %w", err)
-			}
-			known[key] = like
-		}
-		list[i].Participants, list[i].GroupName = like.Participants, like.GroupName
 	}
 	return nil
 }
+
+// groupOf is the group of a message that is in one.
+func groupOf(m store.Message) store.GroupKey { return store.GroupKey{LineID: m.LineID, Chat: m.Peer} }
 
 // withGroup is markGroups for one message of a transaction.
 func withGroup(tx *store.Tx, m store.Message) (store.Message, error) {

@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
 )
 
 // Participant is somebody who is, or was, known to be in a group. Times are Unix
@@ -48,21 +51,56 @@ func (tx *Tx) changed(g GroupChange) error {
 	return errors.Join(tx.participant(g.LineID, g.ChatGUID, who), tx.participant(g.LineID, g.ChatGUID, other))
 }
 
-// Participants returns who is, or was, known to be in a group of a line, in the order of their
-// addresses.
-func (r reader) Participants(ctx context.Context, lineID, chat string) ([]Participant, error) {
-	return collect(ctx, r, func(row scanner) (m Participant, err error) {
-		err = row.Scan(&m.Address, &m.In, &m.Out)
-		return m, err
-	}, "SELECT address, in_at, out_at FROM group_members WHERE line_id = $1 AND chat_guid = $2 ORDER BY address", lineID, chat)
+// GroupKey names a group as one line has it.
+type GroupKey struct{ LineID, Chat string }
+
+// ofGroups begins a statement about groups, each named once, which are the rows of k.
+func ofGroups(groups []GroupKey) (with string, args []any) {
+	rows := make([]string, 1<<bits.Len(uint(len(groups)-1))) // filled up, so that statements are few
+	for i := range rows {
+		var g GroupKey
+		if i < len(groups) {
+			g = groups[i]
+		}
+		rows[i] = fmt.Sprintf("($%d, $%d)", len(args)+1, len(args)+2)
+		args = append(args, g.LineID, g.Chat)
+	}
+	return "WITH k (line_id, chat_guid) AS (VALUES " + strings.Join(rows, ", ") + ") ", args
 }
 
-// GroupName is what a group of a line was last named, "" where it never was, not while
-// somebody looked.
-func (r reader) GroupName(ctx context.Context, lineID, chat string) (name string, err error) {
-	err = r.stmts.row(ctx, "SELECT name FROM group_changes WHERE line_id = $1 AND chat_guid = $2 AND kind = 'renamed' ORDER BY made_at DESC, id DESC LIMIT 1", lineID, chat).Scan(&name)
-	if errors.Is(err, ErrNotFound) {
-		return "", nil
+// Participants returns who is, or was, known to be in groups, in no order.
+func (r reader) Participants(ctx context.Context, groups ...GroupKey) (map[GroupKey][]Participant, error) {
+	if len(groups) == 0 {
+		return nil, nil
 	}
-	return name, err
+	with, args := ofGroups(groups)
+	found := make(map[GroupKey][]Participant)
+	_, err := collect(ctx, r, func(row scanner) (g GroupKey, err error) {
+		var one Participant
+		if err = row.Scan(&g.LineID, &g.Chat, &one.Address, &one.In, &one.Out); err == nil {
+			found[g] = append(found[g], one)
+		}
+		return g, err
+	}, with+`SELECT m.line_id, m.chat_guid, m.address, m.in_at, m.out_at FROM k CROSS JOIN group_members AS m
+		WHERE m.line_id = k.line_id AND m.chat_guid = k.chat_guid`, args...)
+	return found, err
+}
+
+// GroupNames is what groups were last named, "" for those that never were, not while
+// somebody looked.
+func (r reader) GroupNames(ctx context.Context, groups ...GroupKey) (map[GroupKey]string, error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	with, args := ofGroups(groups)
+	names := make(map[GroupKey]string)
+	_, err := collect(ctx, r, func(row scanner) (g GroupKey, err error) {
+		var name string
+		if err = row.Scan(&g.LineID, &g.Chat, &name); err == nil {
+			names[g] = name
+		}
+		return g, err
+	}, with+`SELECT line_id, chat_guid, COALESCE((SELECT name FROM group_changes AS c WHERE c.line_id = k.line_id AND c.chat_guid = k.chat_guid AND c.kind = 'renamed'
+		ORDER BY c.made_at DESC, c.id DESC LIMIT 1), '') FROM k`, args...)
+	return names, err
 }

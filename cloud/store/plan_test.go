@@ -71,8 +71,10 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.OptedOut(ctx, "a", "p", "q"); return err },
 		func(r reader) error { _, err := r.LastFrom(ctx, "a", "p"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.LastTo(ctx, "a", "p"); return ignoreMissing(err) },
-		func(r reader) error { _, err := r.Participants(ctx, "l", "c"); return err },
-		func(r reader) error { _, err := r.GroupName(ctx, "l", "c"); return err },
+		func(r reader) error { _, err := r.Participants(ctx, GroupKey{"l", "c"}); return err },
+		func(r reader) error { _, err := r.Participants(ctx, make([]GroupKey, 100)...); return err },
+		func(r reader) error { _, err := r.GroupNames(ctx, GroupKey{"l", "c"}); return err },
+		func(r reader) error { _, err := r.GroupNames(ctx, make([]GroupKey, 100)...); return err },
 		func(r reader) error { _, _, err := r.GroupSpan(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.GroupChanges(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.Contact(ctx, "a", "p"); return ignoreMissing(err) },
@@ -200,7 +202,7 @@ func neverScanned(t *testing.T, s *Store, unsorted func(query string) bool) {
 const largeTables = `(messages|deliveries|events|event_bodies|message_steps|idempotency|media|fetches|orphan_reports|contacts|uploads|group_members|group_changes|message_totals|tapbacks|accepted_requests|callbacks|held_events)`
 
 var (
-	largeTable = regexp.MustCompile(`(?i)\b(FROM|UPDATE) ` + largeTables + `\b`)
+	largeTable = regexp.MustCompile(`(?i)\b(FROM|JOIN|UPDATE) ` + largeTables + `\b`)
 	// scanned is how SQLite and PostgreSQL say that they read a whole table.
 	scanned = regexp.MustCompile(`\bSCAN (m|h|d|p|c|` + largeTables + `)\b|Seq Scan on ` + largeTables + `\b`)
 )
