@@ -174,30 +174,36 @@ func (s *Service) DeleteContacts(ctx context.Context, p Principal, which []strin
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		n = 0
 		for _, one := range which {
-			found, err := tx.Contacts(tx.Context(), contactNamed(p.Account.ID, one))
+			c, err := contactNamed(tx.Context(), tx, p.Account.ID, one)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = tx.RemoveContact(c, now)
+			}
 			if err != nil {
 				return err
 			}
-			for _, c := range found {
-				if err := tx.RemoveContact(c, now); err != nil {
-					return err
-				}
-				n++
-			}
+			n++
 		}
 		return nil
 	})
 	return n, err
 }
 
-func contactNamed(accountID, which string) store.ContactFilter {
-	f := store.ContactFilter{AccountID: accountID, Limit: 1}
-	if strings.HasPrefix(which, contactPrefix) {
-		f.ID = which
-	} else {
-		f.Address = lowerAddress(which)
+// contactNamed returns the contact that has an address or an id, or ErrNotFound. An e-mail
+// address may begin as ids do.
+func contactNamed(ctx context.Context, r contactReader, accountID, which string) (store.Contact, error) {
+	if strings.HasPrefix(which, contactPrefix) && !strings.Contains(which, "@") {
+		return r.ContactByID(ctx, accountID, which)
 	}
-	return f
+	return r.Contact(ctx, accountID, lowerAddress(which))
+}
+
+// contactReader is the store, or a transaction of it.
+type contactReader interface {
+	Contact(ctx context.Context, accountID, address string) (store.Contact, error)
+	ContactByID(ctx context.Context, accountID, id string) (store.Contact, error)
 }
 
 // Contacts returns a part of the account's contacts.

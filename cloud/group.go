@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,13 +46,14 @@ func (s *Service) Group(ctx context.Context, p Principal, guid string) (Group, e
 	}
 	g.Members = found.present()
 	for _, who := range g.Members {
-		list, err := s.store.Contacts(ctx, contactNamed(p.Account.ID, who))
+		c, err := s.store.Contact(ctx, p.Account.ID, lowerAddress(who))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return g, err
 		}
-		if len(list) > 0 {
-			g.Contacts[who] = list[0]
-		}
+		g.Contacts[who] = c
 	}
 	return g, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
@@ -271,8 +272,8 @@ func (a *API) deleteContacts(ctx context.Context, c call) (reply, error) {
 	if len(list) == 0 {
 		return reply{}, missing("contact_ids")
 	}
-	if len(list) > cloud.MaxContacts {
-		return reply{}, cloud.Invalid("contact_ids", "The 'contact_ids' field must not have more than %d items.", cloud.MaxContacts)
+	if len(list) > cloud.MaxContacts || slices.Contains(list, "") {
+		return reply{}, cloud.Invalid("contact_ids", "The 'contact_ids' field must hold 1 to %d ids or numbers, none of them empty.", cloud.MaxContacts)
 	}
 	n, err := a.cloud.DeleteContacts(ctx, c.who, list)
 	return reply{http.StatusOK, struct {

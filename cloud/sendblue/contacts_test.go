@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bluerelay/cloud"
 )
 
 // aContact is a contact as a client reads it.
@@ -187,8 +189,41 @@ func TestManyContacts(t *testing.T) {
 	if string(a.body) != `{"status":"OK","amount":2}` {
 		t.Errorf("%s", a.body)
 	}
-	for body, field := range map[string]string{`{}`: "contact_ids", `{"contact_ids":[]}`: "contact_ids", `{"contact_ids":"x"}`: "contact_ids", `{"contact_ids":[1]}`: "contact_ids"} {
-		w.call("DELETE", "/api/v2/contacts", w.pair, body).expect(t, http.StatusBadRequest, 4000, "invalid_request", field)
+	for _, bad := range []string{`{}`, `{"contact_ids":[]}`, `{"contact_ids":"x"}`, `{"contact_ids":[1]}`} {
+		w.call("DELETE", "/api/v2/contacts", w.pair, bad).expect(t, http.StatusBadRequest, 4000, "invalid_request", "contact_ids")
+	}
+}
+
+// What names nobody removes nobody.
+func TestContactsWithoutAName(t *testing.T) {
+	w := newWorld(t, nil)
+	w.createContact(`{"number":"` + somebody + `"}`)
+	for _, bad := range []string{`{"contact_ids":[""]}`, `{"contact_ids":["` + somebody + `",""]}`} {
+		w.call("DELETE", "/api/v2/contacts", w.pair, bad).expect(t, http.StatusBadRequest, 4000, "invalid_request", "contact_ids")
+	}
+	for _, none := range []string{" ", "con_", "@"} {
+		if a := w.ok("DELETE", "/api/v2/contacts", `{"contact_ids":["`+none+`"]}`); string(a.body) != `{"status":"OK","amount":0}` {
+			t.Errorf("%q: %s", none, a.body)
+		}
+	}
+	if n, err := w.service.DeleteContacts(t.Context(), cloud.Principal{Account: w.account}, []string{""}); n != 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if a := w.ok("GET", "/api/v2/contacts/count", ""); string(a.body) != `{"count":1}` {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// An e-mail address that begins as ids do is an address.
+func TestContactWithAnAddressLikeAnID(t *testing.T) {
+	w := newWorld(t, nil)
+	w.createContact(`{"number":"con_tact@example.com"}`)
+	if a := w.ok("DELETE", "/api/v2/contacts/Con_tact@example.com", ""); string(a.body) != `{"status":"OK"}` {
+		t.Errorf("%s", a.body)
+	}
+	w.createContact(`{"number":"con_tact@example.com"}`)
+	if a := w.ok("DELETE", "/api/v2/contacts", `{"contact_ids":["con_tact@example.com"]}`); string(a.body) != `{"status":"OK","amount":1}` {
+		t.Errorf("%s", a.body)
 	}
 }
 

@@ -112,6 +112,11 @@ func (r reader) Contact(ctx context.Context, accountID, address string) (Contact
 	return scanContact(r.stmts.row(ctx, "SELECT "+contactColumns+" FROM contacts AS c WHERE c.account_id = $1 AND c.address = $2 AND c.removed_at = 0", accountID, address))
 }
 
+// ContactByID returns the contact of an account that has an id, or ErrNotFound.
+func (r reader) ContactByID(ctx context.Context, accountID, id string) (Contact, error) {
+	return scanContact(r.stmts.row(ctx, "SELECT "+contactColumns+" FROM contacts AS c WHERE c.id = $1 AND c.account_id = $2 AND c.removed_at = 0", id, accountID))
+}
+
 // ContactFilter says which contacts a list holds. Empty members do not filter.
 type ContactFilter struct {
 	AccountID    string

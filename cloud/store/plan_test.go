@@ -78,6 +78,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, _, err := r.GroupSpan(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.GroupChanges(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.Contact(ctx, "a", "p"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.ContactByID(ctx, "a", "i"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.Contacts(ctx, ContactFilter{AccountID: "a", Limit: 1}); return err },
 		func(r reader) error {
 			_, err := r.Contacts(ctx, ContactFilter{AccountID: "a", ID: "i", Address: "p", ByAddress: true, Descending: true, Limit: 1})
