@@ -182,9 +182,9 @@ func (r reader) Resends(ctx context.Context, accountID, id string) ([]Message, e
 	return collect(ctx, r, scanMessage, `WITH RECURSIVE
 		up (id, repeats) AS (SELECT id, resend_of FROM messages WHERE id = $1 AND account_id = $2
 			UNION SELECT m.id, m.resend_of FROM up JOIN messages AS m ON m.id = up.repeats),
-		family (id) AS (SELECT id FROM up WHERE repeats = ''
-			UNION SELECT m.id FROM family JOIN messages AS m ON m.resend_of = family.id AND m.resend_of <> '')
-		SELECT `+messageColumns+` FROM messages WHERE id IN (SELECT id FROM family) AND id <> $1 AND account_id = $2`, id, accountID)
+		family (member) AS (SELECT id FROM up WHERE repeats = ''
+			UNION SELECT m.id FROM family JOIN messages AS m ON m.resend_of = family.member AND m.resend_of <> '')
+		SELECT `+messageColumns+` FROM family CROSS JOIN messages AS m WHERE m.id = member AND m.id <> $1 AND m.account_id = $2`, id, accountID)
 }
 
 // CountOutbound counts the messages that an account had sent through us, created at
