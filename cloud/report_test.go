@@ -94,7 +94,7 @@ func TestRandomReportsKeepTheRules(t *testing.T) {
 		var story []string
 		for range 12 {
 			before := w.message(id)
-			r := wire.Report{Kind: kinds[dice.IntN(len(kinds))], Message: id, Attempt: dice.IntN(4), Again: dice.IntN(2) == 0}
+			r := wire.Report{Kind: kinds[dice.IntN(len(kinds))], At: int64(1 + len(story)), Message: id, Attempt: dice.IntN(4), Again: dice.IntN(2) == 0}
 			m.report(r)
 			after := w.message(id)
 			if after.Status == wire.Queued && after.InstallID == "" || after.Attempt > before.Attempt {
