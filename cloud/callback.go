@@ -33,19 +33,45 @@ func (s *Service) keepCallback(tx *store.Tx, m store.Message, out Outgoing, now 
 	if err != nil {
 		return err
 	}
-	host := u.Scheme + "://" + strings.ToLower(u.Host)
-	hook, err := tx.CallbackHost(tx.Context(), m.AccountID, out.Dialect, host)
-	if errors.Is(err, store.ErrNotFound) {
-		hook = store.Webhook{
-			ID: newID("wh_"), AccountID: m.AccountID, Dialect: out.Dialect, URL: host, Events: s.cfg.Dialects[out.Dialect].Outcomes,
-			Active: true, Kind: store.KindCallback, CreatedAt: now.UnixMilli(),
-		}
-		err = tx.CreateWebhook(hook)
-	}
+	hook, err := s.callbackHost(tx, store.Webhook{
+		AccountID: m.AccountID, Dialect: out.Dialect, URL: u.Scheme + "://" + strings.ToLower(u.Host), Events: s.cfg.Dialects[out.Dialect].Outcomes,
+		Active: true, Kind: store.KindCallback, CreatedAt: now.UnixMilli(),
+	})
 	if err != nil {
 		return fmt.Errorf("find the host of a callback: %w", err)
 	}
 	return tx.CreateCallback(store.Callback{MessageID: m.ID, WebhookID: hook.ID, URL: out.Callback})
+}
+
+// hostUsed is how exactly the last use of a callback's host is known.
+const hostUsed = 24 * time.Hour
+
+// callbackHost finds or makes the webhook that stands for a host. An account has at most
+// maxWebhooks of them; for a new one, those that no message has named for as long as
+// events are kept are forgotten.
+func (s *Service) callbackHost(tx *store.Tx, w store.Webhook) (store.Webhook, error) {
+	hook, err := tx.CallbackHost(tx.Context(), w.AccountID, w.Dialect, w.URL)
+	if err == nil && w.CreatedAt-hook.CreatedAt >= hostUsed.Milliseconds() {
+		err = tx.UseCallbackHost(hook.ID, w.CreatedAt)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return hook, err
+	}
+	n, err := tx.CountCallbackHosts(tx.Context(), w.AccountID, w.Dialect)
+	if err != nil {
+		return w, err
+	}
+	if n >= maxWebhooks {
+		forgotten, err := tx.ForgetCallbackHosts(w.AccountID, w.Dialect, w.CreatedAt-s.cfg.EventLife.Milliseconds())
+		if err != nil {
+			return w, err
+		}
+		if n -= forgotten; n >= maxWebhooks {
+			return w, Invalid("status_callback", "The 'status_callback' of an account's messages may be at %d hosts, and no more within %d days.", maxWebhooks, int(s.cfg.EventLife.Hours()/24))
+		}
+	}
+	w.ID = newID("wh_")
+	return w, tx.CreateWebhook(w)
 }
 
 // callBack records the delivery of an event to its message's own callback.
@@ -61,6 +87,9 @@ func (s *Service) callBack(tx *store.Tx, e store.Event, m store.Message, bodies 
 		return fmt.Errorf("find a callback: %w", err)
 	}
 	hook, err := tx.Webhook(tx.Context(), m.AccountID, to.WebhookID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // its host was forgotten
+	}
 	if err != nil {
 		return fmt.Errorf("find the host of a callback: %w", err)
 	}

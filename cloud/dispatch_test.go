@@ -66,6 +66,12 @@ func (w *world) hook(url string, events ...string) store.Webhook {
 	return h
 }
 
+// switchOn switches a webhook on or off.
+func (w *world) switchOn(h store.Webhook, on bool) (store.Webhook, error) {
+	w.t.Helper()
+	return w.service.UpdateWebhook(w.t.Context(), w.who, h.Dialect, h.ID, cloud.WebhookChange{Active: &on})
+}
+
 func (w *world) deliveries(h store.Webhook) []store.Delivery {
 	w.t.Helper()
 	list, err := w.store.Deliveries(w.t.Context(), h.ID, nil, 1000)
@@ -300,8 +306,7 @@ func TestSwitchedOffWebhookKeepsItsQueue(t *testing.T) {
 	w := newWorld(t, loopback)
 	url, got := receiver(t, nil)
 	h := w.hook(url, "message.received")
-	h.Active = false
-	if _, err := w.service.UpdateWebhook(t.Context(), h); err != nil {
+	if _, err := w.switchOn(h, false); err != nil {
 		t.Fatal(err)
 	}
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
@@ -310,8 +315,7 @@ func TestSwitchedOffWebhookKeepsItsQueue(t *testing.T) {
 	if len(got) != 0 {
 		t.Error("a webhook that is switched off was called")
 	}
-	h.Active = true
-	if _, err := w.service.UpdateWebhook(t.Context(), h); err != nil {
+	if _, err := w.switchOn(h, true); err != nil {
 		t.Fatal(err)
 	}
 	next(t, got)

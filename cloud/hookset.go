@@ -13,9 +13,6 @@ import (
 // Webhooks of a dialect that keeps them by types of its own are known by their type
 // (Kind) and URL, and changed many at a time: all of a change takes place, or none.
 
-// maxKindWebhooks is how many of them an account may have.
-const maxKindWebhooks = 100
-
 // AddWebhooks adds webhooks, with Dialect, Kind, URL, Events, Numbers and GivenSecret of
 // each. One that is there takes its new settings and keeps its secret. shared, if it is
 // not nil, becomes the secret that is given to those without one of their own. It
@@ -41,9 +38,11 @@ func (s *Service) changeWebhooks(ctx context.Context, p Principal, dialect strin
 			return err
 		}
 		if only {
-			if err := dropWebhooks(tx, old, func(w store.Webhook) bool { return !slices.ContainsFunc(list, w.Same) }); err != nil {
+			unwanted := func(w store.Webhook) bool { return !slices.ContainsFunc(list, w.Same) }
+			if err := dropWebhooks(tx, old, unwanted); err != nil {
 				return err
 			}
+			old = slices.DeleteFunc(old, unwanted)
 		}
 		for n, w := range list {
 			if i := slices.IndexFunc(old, w.Same); i >= 0 {
@@ -59,8 +58,8 @@ func (s *Service) changeWebhooks(ctx context.Context, p Principal, dialect strin
 			}
 			old, made = append(old, w), append(made, w)
 		}
-		if len(old) > maxKindWebhooks {
-			return Invalid("webhooks", "An account may have at most %d webhooks.", maxKindWebhooks)
+		if err := roomForWebhooks(len(old)); err != nil {
+			return err
 		}
 		if shared != nil {
 			return tx.SetGivenSecret(p.Account.ID, *shared)

@@ -118,8 +118,7 @@ func TestTextingBluePresetSwitchesOffAfterTen(t *testing.T) {
 	if now.Active || now.Disabled != store.DisabledFailing || now.Exhausted != 10 {
 		t.Errorf("%+v", now)
 	}
-	now.Active = true
-	if now, err := w.service.UpdateWebhook(t.Context(), now); err != nil || now.Exhausted != 0 || w.again(h).Exhausted != 0 {
+	if now, err := w.switchOn(h, true); err != nil || now.Exhausted != 0 || w.again(h).Exhausted != 0 {
 		t.Errorf("%+v, %v", now, err)
 	}
 }

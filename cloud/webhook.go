@@ -25,34 +25,88 @@ func (s *Service) Webhook(ctx context.Context, p Principal, id string) (store.We
 // Dialect of w, and returns it with its secret.
 func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhook) (store.Webhook, error) {
 	w.ID, w.AccountID, w.Secret, w.CreatedAt = newID("wh_"), p.Account.ID, newWebhookSecret(), time.Now().UnixMilli()
-	if err := s.checkWebhook(ctx, &w); err != nil {
+	if err := s.checkWebhook(&w); err != nil {
 		return store.Webhook{}, err
 	}
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := ownNumber(tx, w); err != nil {
+			return err
+		}
 		if err := receiptsAllowed(tx, w, nil); err != nil {
 			return err
 		}
-		return tx.CreateWebhook(w)
+		there, err := tx.Webhooks(tx.Context(), w.AccountID, w.Dialect)
+		if err != nil {
+			return err
+		}
+		if err := tx.CreateWebhook(w); err != nil {
+			return err
+		}
+		return roomForWebhooks(len(there) + 1)
 	})
 	return w, webhookExists(err)
 }
 
-// UpdateWebhook writes URL, Events, PhoneNumber, Active and RetryPreset of w and returns it as it
-// is then. One that is switched on begins anew: how it failed before is forgotten, and
-// what waits goes out.
-func (s *Service) UpdateWebhook(ctx context.Context, w store.Webhook) (store.Webhook, error) {
-	if err := s.checkWebhook(ctx, &w); err != nil {
-		return w, err
+// maxWebhooks is how many webhooks of one dialect an account may have. What is looked for
+// with each event, and whenever something is to be posted, grows with their number.
+const maxWebhooks = 100
+
+// roomForWebhooks refuses so many webhooks.
+func roomForWebhooks(n int) error {
+	if n > maxWebhooks {
+		return Invalid("url", "An account may have at most %d webhooks.", maxWebhooks)
 	}
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		old, err := tx.Webhook(tx.Context(), w.AccountID, w.ID)
+	return nil
+}
+
+// WebhookChange is what to change of a webhook; nil members stay.
+type WebhookChange struct {
+	URL         *string
+	Events      []string
+	PhoneNumber *string // "" for every line
+	RetryPreset *string // "" for the usual one
+	Active      *bool
+}
+
+// Apply changes a webhook.
+func (c WebhookChange) Apply(w *store.Webhook) {
+	for _, field := range []struct{ from, into *string }{{c.URL, &w.URL}, {c.PhoneNumber, &w.PhoneNumber}, {c.RetryPreset, &w.RetryPreset}} {
+		if field.from != nil {
+			*field.into = *field.from
+		}
+	}
+	if c.Events != nil {
+		w.Events = c.Events
+	}
+	if c.Active != nil {
+		w.Active = *c.Active
+	}
+}
+
+// UpdateWebhook changes a webhook of one dialect and returns it as it is then. One that is
+// switched on begins anew: how it failed before is forgotten, and what waits goes out.
+func (s *Service) UpdateWebhook(ctx context.Context, p Principal, dialect, id string, c WebhookChange) (w store.Webhook, err error) {
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		old, err := tx.Webhook(tx.Context(), p.Account.ID, id)
+		if err == nil && old.Dialect != dialect {
+			err = store.ErrNotFound
+		}
 		if err != nil {
 			return err
+		}
+		w = old
+		c.Apply(&w)
+		if err := s.checkWebhook(&w); err != nil {
+			return err
+		}
+		if w.PhoneNumber != old.PhoneNumber { // that of a line which was removed since may stay
+			if err := ownNumber(tx, w); err != nil {
+				return err
+			}
 		}
 		if err := receiptsAllowed(tx, w, old.Events); err != nil {
 			return err
 		}
-		w.FailingSince, w.Exhausted, w.Disabled, w.DisabledAt = old.FailingSince, old.Exhausted, old.Disabled, old.DisabledAt
 		if w.Active && !old.Active {
 			w.FailingSince, w.Exhausted, w.Disabled, w.DisabledAt = 0, 0, "", 0
 		}
@@ -67,7 +121,8 @@ func (s *Service) DeleteWebhook(ctx context.Context, p Principal, id string) err
 	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.DeleteWebhook(p.Account.ID, id) })
 }
 
-func (s *Service) checkWebhook(ctx context.Context, w *store.Webhook) error {
+// checkWebhook refuses what no webhook can be, and writes the same in one way.
+func (s *Service) checkWebhook(w *store.Webhook) error {
 	if err := (guard{s.cfg.WebhookAllow}).checkURL(w.URL); err != nil {
 		return err
 	}
@@ -93,10 +148,15 @@ func (s *Service) checkWebhook(ctx context.Context, w *store.Webhook) error {
 	if _, known := presets[w.RetryPreset]; !known && w.RetryPreset != "" {
 		return Invalid("retry_preset", "The 'retry_preset' field must be one of %s.", strings.Join(retryPresets(), ", "))
 	}
+	return nil
+}
+
+// ownNumber refuses a webhook for the number of a line that the account does not have.
+func ownNumber(tx *store.Tx, w store.Webhook) error {
 	if w.PhoneNumber == "" {
 		return nil
 	}
-	line, err := s.store.LineByNumber(ctx, w.PhoneNumber)
+	line, err := tx.LineByNumber(tx.Context(), w.PhoneNumber)
 	if errors.Is(err, store.ErrNotFound) || err == nil && line.AccountID != w.AccountID {
 		return Invalid("phone_number", "The 'phone_number' field must be one of this team's numbers.")
 	}

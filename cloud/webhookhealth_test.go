@@ -114,10 +114,8 @@ func TestGoneSwitchesOffAtOnce(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	waiting := w.test(h) // kept for later
-	h = w.again(h)
-	h.Active = true
 	back.Store(true)
-	if now, err := w.service.UpdateWebhook(t.Context(), h); err != nil || !now.Active || now.Disabled != "" || now.DisabledAt != 0 || now.FailingSince != 0 {
+	if now, err := w.switchOn(h, true); err != nil || !now.Active || now.Disabled != "" || now.DisabledAt != 0 || now.FailingSince != 0 {
 		t.Errorf("%+v, %v", now, err)
 	}
 	if d := w.attempted(waiting, 1); d.State != store.DeliveryDone {

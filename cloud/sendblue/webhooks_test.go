@@ -3,6 +3,7 @@ package sendblue_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/store"
 	"bluerelay/wire"
 )
 
@@ -258,5 +260,68 @@ func TestEvents(t *testing.T) {
 	lines, _ = read("", start)
 	if again := data(); again.ID != e.ID {
 		t.Errorf("%+v", again)
+	}
+}
+
+// Webhooks that a replacement drops make room for the new ones.
+func TestAllWebhooksAreReplaced(t *testing.T) {
+	w := newWorld(t, nil)
+	all := func(host string, n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf(`"https://%s/%d"`, host, i)
+		}
+		return `{"webhooks":{"receive":[` + strings.Join(list, ",") + `]}}`
+	}
+	w.ok("PUT", "/api/account/webhooks", all("a.example", 60))
+	w.ok("PUT", "/api/account/webhooks", all("b.example", 60))
+	if got := string(w.ok("GET", "/api/account/webhooks", "").body); strings.Contains(got, "a.example") || strings.Count(got, "b.example") != 60 {
+		t.Error(got)
+	}
+	w.call("PUT", "/api/account/webhooks", w.pair, all("c.example", 101)).expect(t, http.StatusBadRequest, 4000, "invalid_request", "webhooks")
+}
+
+// The hosts of callbacks are counted as webhooks are, and forgotten when they are not named
+// any more.
+func TestHostsOfCallbacksAreLimited(t *testing.T) {
+	w := newWorld(t, nil)
+	mac := w.connect(w.paired(w.line), "a")
+	to := func(n int) string { return fmt.Sprintf(`,"status_callback":"https://h%d.example/"`, n) }
+	w.send(somebody, to(0))
+	first := mac.order()
+	w.write(func(tx *store.Tx) (err error) {
+		for n := 1; n < 100 && err == nil; n++ {
+			err = tx.CreateWebhook(store.Webhook{
+				ID: fmt.Sprintf("wh_%d", n), AccountID: w.account.ID, Dialect: store.Sendblue, Kind: store.KindCallback, URL: fmt.Sprintf("https://h%d.example", n), CreatedAt: time.Now().UnixMilli(),
+			})
+		}
+		return err
+	})
+	another := `{"number":"` + somebody + `","from_number":"` + line + `","content":"x"` + to(100) + `}`
+	w.call("POST", "/api/send-message", w.pair, another).expect(t, http.StatusBadRequest, 4000, "invalid_request", "status_callback")
+	w.send(somebody, to(99))
+	used := func(n int) store.Webhook {
+		h, err := w.store.CallbackHost(t.Context(), w.account.ID, store.Sendblue, fmt.Sprintf("https://h%d.example", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	// A month later one is still named, another is not.
+	for _, n := range []int{0, 1} {
+		w.write(func(tx *store.Tx) error { return tx.UseCallbackHost(used(n).ID, 1) })
+	}
+	w.send(somebody, to(1))
+	if got := used(1).CreatedAt; got == 1 {
+		t.Error("the use of a host was not noted")
+	}
+	w.ok("POST", "/api/send-message", another)
+	if _, err := w.store.CallbackHost(t.Context(), w.account.ID, store.Sendblue, "https://h0.example"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("it is kept: %v", err)
+	}
+	// What becomes of the message that named it is recorded all the same.
+	mac.report(wire.Report{Kind: wire.Sent, Message: first.Message, Attempt: first.Attempt, GUID: "5A17", Service: "iMessage"})
+	if m, err := w.store.Message(t.Context(), w.account.ID, first.Message); err != nil || m.Status != wire.StatusSent {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

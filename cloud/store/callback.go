@@ -27,6 +27,30 @@ func (r reader) CallbackHost(ctx context.Context, accountID, dialect, host strin
 	return scanWebhook(r.stmts.row(ctx, "SELECT "+webhookColumns+" FROM webhooks WHERE account_id = $1 AND dialect = $2 AND kind = 'callback' AND url = $3", accountID, dialect, host))
 }
 
+// UseCallbackHost notes that a message names a host: its CreatedAt is when one did last.
+func (tx *Tx) UseCallbackHost(id string, now int64) error {
+	return tx.one("UPDATE webhooks SET created_at = $1 WHERE id = $2 AND kind = 'callback'", now, id)
+}
+
+// CountCallbackHosts counts the hosts that the callbacks of an account's messages are at.
+func (r reader) CountCallbackHosts(ctx context.Context, accountID, dialect string) (int64, error) {
+	return scanInt(r.stmts.row(ctx, "SELECT COUNT(*) FROM webhooks WHERE account_id = $1 AND dialect = $2 AND kind = 'callback'", accountID, dialect))
+}
+
+// ForgetCallbackHosts removes those that no message has named since a time, and says how
+// many: what becomes of messages that named them is told to nobody any more.
+func (tx *Tx) ForgetCallbackHosts(accountID, dialect string, since int64) (int64, error) {
+	const which = "FROM webhooks WHERE account_id = $1 AND dialect = $2 AND kind = 'callback' AND created_at < $3"
+	if _, err := tx.stmts.exec(tx.ctx, "DELETE FROM deliveries WHERE state = 'pending' AND webhook_id IN (SELECT id "+which+")", accountID, dialect, since); err != nil {
+		return 0, err
+	}
+	res, err := tx.stmts.exec(tx.ctx, "DELETE "+which, accountID, dialect, since)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
 // GivenSecret is the secret that an account has chosen for its webhooks without one of
 // their own, "" for none.
 func (r reader) GivenSecret(ctx context.Context, accountID string) (secret string, err error) {

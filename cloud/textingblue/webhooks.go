@@ -167,40 +167,48 @@ func (a *API) ownWebhook(ctx context.Context, c call) (store.Webhook, error) {
 	return w, err
 }
 
-// change reads what a request says of a webhook into w.
-func (c call) change(w *store.Webhook) error {
+// webhookChange reads what a request says of a webhook.
+func (c call) webhookChange() (w cloud.WebhookChange, err error) {
 	f, err := c.object()
 	if err != nil {
-		return err
+		return w, err
 	}
-	if f.has("url") {
-		if w.URL, err = f.text("url"); err != nil {
-			return err
+	if w.URL, err = f.optional("url"); err != nil {
+		return w, err
+	}
+	if w.Events, err = f.list("events", nil); err != nil {
+		return w, err
+	}
+	for _, field := range []struct {
+		name string
+		into **string
+	}{{"phone_number", &w.PhoneNumber}, {"retry_preset", &w.RetryPreset}} {
+		if _, said := f[field.name]; said { // null means every number, and the usual preset
+			s, err := f.text(field.name)
+			if err != nil {
+				return w, err
+			}
+			*field.into = &s
 		}
 	}
-	if w.Events, err = f.list("events", w.Events); err != nil {
-		return err
-	}
-	if _, said := f["phone_number"]; said { // null means every number
-		if w.PhoneNumber, err = f.text("phone_number"); err != nil {
-			return err
+	if f.has("active") {
+		active, err := f.flag("active", false)
+		if err != nil {
+			return w, err
 		}
+		w.Active = &active
 	}
-	if _, said := f["retry_preset"]; said { // null means the usual one
-		if w.RetryPreset, err = f.text("retry_preset"); err != nil {
-			return err
-		}
-	}
-	w.Active, err = f.flag("active", w.Active)
-	return err
+	return w, nil
 }
 
 func (a *API) createWebhook(ctx context.Context, c call) (reply, error) {
-	w := store.Webhook{Dialect: store.TextingBlue, Active: true}
-	if err := c.change(&w); err != nil {
+	change, err := c.webhookChange()
+	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.cloud.CreateWebhook(ctx, c.who, w)
+	w := store.Webhook{Dialect: store.TextingBlue, Active: true}
+	change.Apply(&w)
+	w, err = a.cloud.CreateWebhook(ctx, c.who, w)
 	if err != nil {
 		return reply{}, err
 	}
@@ -210,14 +218,11 @@ func (a *API) createWebhook(ctx context.Context, c call) (reply, error) {
 }
 
 func (a *API) updateWebhook(ctx context.Context, c call) (reply, error) {
-	w, err := a.ownWebhook(ctx, c)
+	change, err := c.webhookChange()
 	if err != nil {
 		return reply{}, err
 	}
-	if err := c.change(&w); err != nil {
-		return reply{}, err
-	}
-	w, err = a.cloud.UpdateWebhook(ctx, w)
+	w, err := a.cloud.UpdateWebhook(ctx, c.who, store.TextingBlue, c.PathValue("id"), change)
 	if err != nil {
 		return reply{}, err
 	}

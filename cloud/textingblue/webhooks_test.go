@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,6 +65,65 @@ func TestWebhookFromBirthToDeath(t *testing.T) {
 	w.call("DELETE", path, w.key, "").expect(t, http.StatusNotFound, "not_found", "")
 	w.call("GET", path, w.key, "").expect(t, http.StatusNotFound, "not_found", "")
 	w.ok("POST", "/v1/webhooks", body, http.StatusCreated) // the address is free again
+}
+
+// A change leaves what it does not name as it is then, not as it was when the request came.
+func TestChangesOfAWebhookDoNotUndoEachOther(t *testing.T) {
+	w := newWorld(t, nil)
+	path := "/v1/webhooks/" + w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/","events":["message.sent"]}`, http.StatusCreated).id(t)
+	for range 50 {
+		w.ok("PUT", path, `{"events":["message.sent"],"active":true}`, http.StatusOK)
+		var both sync.WaitGroup
+		for _, change := range []string{`{"active":false}`, `{"events":["message.failed"]}`} {
+			both.Go(func() {
+				if a := w.call("PATCH", path, w.key, change); a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			})
+		}
+		both.Wait()
+		var now struct {
+			Events []string
+			Active bool
+		}
+		w.ok("GET", path, "", http.StatusOK).into(t, &now)
+		if now.Active || !slices.Equal(now.Events, []string{"message.failed"}) {
+			t.Fatalf("%+v", now)
+		}
+	}
+}
+
+// A webhook of a number that was removed can still be changed.
+func TestWebhookOutlivesItsNumber(t *testing.T) {
+	w := newWorld(t, nil)
+	number := w.newLine(w.account, "+14155550199")
+	path := "/v1/webhooks/" + w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/","events":["message.sent"],"phone_number":"+14155550199"}`, http.StatusCreated).id(t)
+	w.ok("DELETE", "/v1/numbers/"+number.ID, "", http.StatusOK)
+	w.ok("PATCH", path, `{"active":false}`, http.StatusOK)
+	w.ok("PATCH", path, `{"phone_number":"`+line+`"}`, http.StatusOK)
+	w.call("PATCH", path, w.key, `{"phone_number":"+14155550199"}`).expect(t, http.StatusBadRequest, "invalid_request", "phone_number")
+}
+
+func TestWebhooksAreLimited(t *testing.T) {
+	w := newWorld(t, nil)
+	hook := func(n int) string {
+		return fmt.Sprintf(`{"url":"https://example.com/%d","events":["message.sent"]}`, n)
+	}
+	w.ok("POST", "/v1/webhooks", hook(0), http.StatusCreated)
+	w.write(func(tx *store.Tx) (err error) {
+		for n := 1; n < 100 && err == nil; n++ {
+			err = tx.CreateWebhook(store.Webhook{ID: fmt.Sprintf("wh_%d", n), AccountID: w.account.ID, Dialect: store.TextingBlue, URL: fmt.Sprintf("https://example.com/%d", n), Active: true})
+		}
+		return err
+	})
+	a := w.call("POST", "/v1/webhooks", w.key, hook(100))
+	a.expect(t, http.StatusBadRequest, "invalid_request", "url")
+	if got := a.problem(t).Message; got != "An account may have at most 100 webhooks." {
+		t.Error(got)
+	}
+	w.call("POST", "/v1/webhooks", w.key, hook(1)).expect(t, http.StatusConflict, "conflict", "url")
+	w.ok("DELETE", "/v1/webhooks/wh_1", "", http.StatusOK)
+	w.ok("POST", "/v1/webhooks", hook(100), http.StatusCreated)
 }
 
 // Plain http is for addresses that the operator has named.
