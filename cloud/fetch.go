@@ -17,10 +17,11 @@ import (
 
 // The limits of fetching.
 const (
-	fetchesInHand = 8
-	fetchesToHost = 2                // of them from one host, so that a slow one costs others little
-	fetchTimeout  = 90 * time.Second // for one try, body included
-	maxFetchPause = time.Minute      // between two tries
+	fetchesInHand    = 8
+	fetchesOfAccount = 4                // of them for one account, so that its slow hosts leave others half of the places
+	fetchesToHost    = 2                // of them from one host, so that a slow one costs others little
+	fetchTimeout     = 90 * time.Second // for one try, body included
+	maxFetchPause    = time.Minute      // between two tries
 )
 
 // fetcher brings the files that messages are to be sent with. The table is the queue:
@@ -33,11 +34,12 @@ type fetcher struct {
 	mu      sync.Mutex
 	running map[string]bool // by the id of the file
 	busy    map[string]int  // by host
+	owned   map[string]int  // by account
 }
 
 func newFetcher(s *Service) *fetcher {
 	client := guard{s.cfg.WebhookAllow}.mediaClient(fetchTimeout, s.cfg.MediaRoots)
-	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int)}
+	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int)}
 }
 
 func (f *fetcher) ring() {
@@ -53,26 +55,13 @@ func (f *fetcher) run(ctx context.Context) {
 	defer f.client.CloseIdleConnections()
 	defer all.Wait()
 	for {
-		due, err := f.store.DueFetches(ctx, time.Now().UnixMilli(), 2*fetchesInHand, f.full()...)
+		one, found, err := f.next(ctx)
 		if err != nil && ctx.Err() == nil {
 			f.log.Error("fetch.stopped", "error", err.Error())
 		}
-		for _, one := range due {
-			if !f.take(one) {
-				continue
-			}
-			all.Go(func() {
-				if err := f.bring(ctx, source{f.client, one}); err != nil && ctx.Err() == nil {
-					f.log.Error("fetch.not_recorded", "media", one.MediaID, "error", err.Error())
-					// It is still due: without a pause it would be fetched again and again.
-					select {
-					case <-ctx.Done():
-					case <-time.After(recordPause):
-					}
-				}
-				f.give(one)
-				f.ring()
-			})
+		if found {
+			all.Go(func() { f.attend(ctx, one) })
+			continue
 		}
 		// The sweep rings each second, which also brings what is due later.
 		select {
@@ -83,27 +72,71 @@ func (f *fetcher) run(ctx context.Context) {
 	}
 }
 
-// full are the hosts with no place left: they must not hide what is due from others.
-func (f *fetcher) full() []string {
+// attend makes one try to bring a file and gives its place back.
+func (f *fetcher) attend(ctx context.Context, one store.Fetch) {
+	if err := f.bring(ctx, source{f.client, one}); err != nil && ctx.Err() == nil {
+		f.log.Error("fetch.not_recorded", "media", one.MediaID, "error", err.Error())
+		// It is still due: without a pause it would be fetched again and again.
+		select {
+		case <-ctx.Done():
+		case <-time.After(recordPause):
+		}
+	}
+	f.give(one)
+	f.ring()
+}
+
+// next takes a place for a file that is due, if there is one: of the accounts with the
+// fewest in hand the file that has been due longest. So whoever has many waiting delays
+// others by no more than those that are under way.
+func (f *fetcher) next(ctx context.Context) (one store.Fetch, found bool, err error) {
+	for most := 0; most < fetchesOfAccount && ctx.Err() == nil; most++ {
+		hosts, accounts, room := f.full(most)
+		if !room {
+			return one, false, nil
+		}
+		// Those in hand are still due and come first.
+		due, err := f.store.DueFetches(ctx, time.Now().UnixMilli(), fetchesInHand+1, hosts, accounts)
+		if err != nil {
+			return one, false, err
+		}
+		for _, one := range due {
+			if f.take(one) {
+				return one, true, nil
+			}
+		}
+	}
+	return one, false, nil
+}
+
+// full are the hosts with no place left and the accounts that have more than most in hand:
+// they must not hide what is due from and for others. room tells whether there is a place
+// at all.
+func (f *fetcher) full(most int) (hosts, accounts []string, room bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var hosts []string
 	for host, n := range f.busy {
 		if n >= fetchesToHost {
 			hosts = append(hosts, host)
 		}
 	}
-	return hosts
+	for id, n := range f.owned {
+		if n > most {
+			accounts = append(accounts, id)
+		}
+	}
+	return hosts, accounts, len(f.running) < fetchesInHand
 }
 
 func (f *fetcher) take(one store.Fetch) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.running[one.MediaID] || len(f.running) >= fetchesInHand || f.busy[one.Host] >= fetchesToHost {
+	if f.running[one.MediaID] || len(f.running) >= fetchesInHand || f.busy[one.Host] >= fetchesToHost || f.owned[one.AccountID] >= fetchesOfAccount {
 		return false
 	}
 	f.running[one.MediaID] = true
 	f.busy[one.Host]++
+	f.owned[one.AccountID]++
 	return true
 }
 
@@ -111,8 +144,13 @@ func (f *fetcher) give(one store.Fetch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.running, one.MediaID)
-	if f.busy[one.Host]--; f.busy[one.Host] == 0 {
-		delete(f.busy, one.Host)
+	for _, count := range []struct {
+		of  map[string]int
+		key string
+	}{{f.busy, one.Host}, {f.owned, one.AccountID}} {
+		if count.of[count.key]--; count.of[count.key] == 0 {
+			delete(count.of, count.key)
+		}
 	}
 }
 

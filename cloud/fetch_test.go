@@ -315,3 +315,79 @@ func TestOrderWithoutItsFile(t *testing.T) {
 		t.Errorf("%d", resp.StatusCode)
 	}
 }
+
+// slowSites are servers of which none answers a request before it gets a word. begun gets
+// the name of each that has come.
+func slowSites(t testing.TB, name string, n int, begun chan<- string) (sites []*httptest.Server, word chan struct{}) {
+	word = make(chan struct{})
+	for range n {
+		sites = append(sites, site(t, func(rw http.ResponseWriter, r *http.Request) {
+			begun <- name
+			select {
+			case <-word:
+				_, _ = rw.Write(jpeg)
+			case <-r.Context().Done():
+			}
+		}))
+	}
+	return sites, word
+}
+
+// sendFiles has an account send two files from each of some sites.
+func (w *world) sendFiles(who cloud.Principal, from string, sites []*httptest.Server) {
+	w.t.Helper()
+	for i, s := range sites {
+		for n := range 2 {
+			to := fmt.Sprintf("+1415555%d%03d", 1+n, i)
+			_, err := w.service.Send(w.t.Context(), who, cloud.Outgoing{From: from, To: to, Content: secretText, MediaURL: s.URL + "/a.jpg", MaxMedia: 1 << 20})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// An account with slow hosts has half of the places; whoever has none in hand comes first,
+// however long the queues of the others are.
+func TestFetchesAreShared(t *testing.T) {
+	begun := make(chan string, 100)
+	slowA, _ := slowSites(t, "a", 4, begun)
+	slowB, wordB := slowSites(t, "b", 4, begun)
+	quick := site(t, func(rw http.ResponseWriter, _ *http.Request) {
+		begun <- "c"
+		_, _ = rw.Write(jpeg)
+	})
+	w := newWorld(t, reaching(quick))
+	b, c := w.account("team_b"), w.account("team_c")
+	lineB, lineC := w.addLine(b, "+14155550001"), w.addLine(c, "+14155550002")
+	start := func(want string) {
+		t.Helper()
+		select {
+		case got := <-begun:
+			if got != want {
+				t.Fatalf("a file of %s is fetched, not of %s", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no file of %s is fetched", want)
+		}
+	}
+	w.sendFiles(w.who, w.line.PhoneNumber, slowA)
+	for range 4 {
+		start("a")
+	}
+	if _, err := w.service.FetchFile(t.Context(), w.who, quick.URL+"/a.jpg"); refusal(t, err).Code != cloud.Unavailable {
+		t.Errorf("a fifth file: %v", err)
+	}
+	w.sendFiles(b, lineB.PhoneNumber, slowB)
+	for range 4 {
+		start("b")
+	}
+	w.sendFiles(c, lineC.PhoneNumber, []*httptest.Server{quick})
+	wordB <- struct{}{}
+	start("c")
+	start("c")
+	start("b")
+	if len(begun) != 0 {
+		t.Errorf("a file of %s more is fetched", <-begun)
+	}
+}

@@ -70,9 +70,9 @@ func (s *Service) FetchFile(ctx context.Context, p Principal, raw string) (File,
 		return File{}, errStopping
 	}
 	defer end()
-	place := store.Fetch{MediaID: newID(uploadPrefix), Host: strings.ToLower(u.Host), URL: raw, MaxBytes: wire.MaxMediaBytes}
+	place := store.Fetch{MediaID: newID(uploadPrefix), AccountID: p.Account.ID, Host: strings.ToLower(u.Host), URL: raw, MaxBytes: wire.MaxMediaBytes}
 	if !s.fetch.take(place) {
-		return File{}, &Error{Code: Unavailable, Message: "The server is fetching as many files as it can. Try again.", RetryAfter: 2 * time.Second}
+		return File{}, &Error{Code: Unavailable, Message: "The server is fetching as many files as it can, or as many of this account's as it does at once. Try again.", RetryAfter: 2 * time.Second}
 	}
 	defer s.fetch.ring()
 	defer s.fetch.give(place)

@@ -50,15 +50,20 @@ func (r reader) Fetch(ctx context.Context, mediaID string) (Fetch, error) {
 	return scanFetch(r.stmts.row(ctx, "SELECT "+fetchColumns+" FROM fetches WHERE media_id = $1", mediaID))
 }
 
-// DueFetches returns what is due, longest due first, from hosts other than those.
-func (r reader) DueFetches(ctx context.Context, now int64, limit int, except ...string) ([]Fetch, error) {
+// DueFetches returns what is due, longest due first, from hosts and for accounts other
+// than those.
+func (r reader) DueFetches(ctx context.Context, now int64, limit int, hosts, accounts []string) ([]Fetch, error) {
 	args := []any{now, limit}
-	var busy strings.Builder
-	for _, host := range except {
-		args = append(args, host)
-		fmt.Fprintf(&busy, ", $%d", len(args))
+	places := func(list []string) string {
+		var b strings.Builder
+		for _, one := range list {
+			args = append(args, one)
+			fmt.Fprintf(&b, ", $%d", len(args))
+		}
+		return b.String()
 	}
-	return collect(ctx, r, scanFetch, "SELECT "+fetchColumns+" FROM fetches WHERE due_at <= $1 AND host NOT IN (''"+busy.String()+") ORDER BY due_at LIMIT $2", args...)
+	return collect(ctx, r, scanFetch, "SELECT "+fetchColumns+" FROM fetches WHERE due_at <= $1 AND host NOT IN (''"+places(hosts)+
+		") AND account_id NOT IN (''"+places(accounts)+") ORDER BY due_at LIMIT $2", args...)
 }
 
 // FailMedia notes that a file will not come.

@@ -28,9 +28,10 @@ func TestOutboundRowsComeBackAsWritten(t *testing.T) {
 	same(t, m)(s.Message(ctx, accountID, m.ID))
 	same(t, f)(s.Fetch(ctx, v.ID))
 	same(t, v)(s.MediaByID(ctx, v.ID))
-	same(t, []store.Fetch{f})(s.DueFetches(ctx, 6, 10))
-	same(t, []store.Fetch(nil))(s.DueFetches(ctx, 5, 10))
-	same(t, []store.Fetch(nil))(s.DueFetches(ctx, 6, 10, "other", "example.com"))
+	same(t, []store.Fetch{f})(s.DueFetches(ctx, 6, 10, nil, []string{"team_other"}))
+	same(t, []store.Fetch(nil))(s.DueFetches(ctx, 5, 10, nil, nil))
+	same(t, []store.Fetch(nil))(s.DueFetches(ctx, 6, 10, []string{"other", "example.com"}, nil))
+	same(t, []store.Fetch(nil))(s.DueFetches(ctx, 6, 10, nil, []string{f.AccountID}))
 	if _, err := s.Outgoing(ctx, m.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a file that is not here: %v", err)
 	}
