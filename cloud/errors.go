@@ -26,6 +26,7 @@ const (
 	TooLate              Code = "too_late"       // what was asked for cannot be taken back any more
 	DuplicateRisk        Code = "duplicate_risk" // it may be sent twice, and nobody has said that this is wanted
 	CursorExpired        Code = "cursor_expired" // what followed it is not kept any more
+	Unsettled            Code = "unsettled"      // the server cannot tell whether it was stored
 )
 
 // Error is an error that the caller of the API may see. Everything else that goes
@@ -53,6 +54,8 @@ func Public(err error) *Error {
 		return e
 	}
 	switch {
+	case errors.Is(err, store.ErrUnsettled): // before what may be said of its cause
+		return &Error{Code: Unsettled, Message: "The database went away while this was stored, and whether it was is not known. Look before you send the same again; with the same Idempotency-Key as before, repeating it is safe."}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Code: NotFound, Message: "There is nothing with this id."}
 	case errors.Is(err, store.ErrNoSpace):

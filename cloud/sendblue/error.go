@@ -44,6 +44,7 @@ var answers = map[cloud.Code]struct{ status, code int }{
 	cloud.TooLate:              {http.StatusConflict, 0},
 	cloud.DuplicateRisk:        {http.StatusConflict, 0},
 	cloud.CursorExpired:        {http.StatusGone, 0},
+	cloud.Unsettled:            {http.StatusInternalServerError, codeInternal},
 }
 
 // errorReply renders any error. What is not meant for the caller is logged, without
@@ -65,10 +66,10 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 		return reply{e.Status, cloud.Rendered(e.Body)}
 	}
 	e := cloud.Public(err)
+	if (e == nil || e.Code == cloud.Unsettled) && r.Context().Err() == nil { // a client that hangs up is no fault of ours
+		a.log.Error("http.failed", "route", r.Pattern, "error", err.Error())
+	}
 	if e == nil {
-		if r.Context().Err() == nil { // a client that hangs up is no fault of ours
-			a.log.Error("http.failed", "route", r.Pattern, "error", err.Error())
-		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set(retryHeader, "false")
 		}
@@ -78,7 +79,7 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
 	answer := answers[e.Code]
-	if answer.status == http.StatusConflict || e.Code == cloud.IdempotencyKeyReused {
+	if answer.status == http.StatusConflict || e.Code == cloud.IdempotencyKeyReused || e.Code == cloud.Unsettled {
 		w.Header().Set(retryHeader, "false")
 	}
 	if e.Declined {

@@ -1,11 +1,14 @@
 package sendblue_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 
+	"bluerelay/cloud/sendblue"
 	"bluerelay/cloud/store"
 )
 
@@ -125,5 +128,18 @@ func TestRequestsPerMinute(t *testing.T) {
 	a.expect(t, http.StatusTooManyRequests, 4001, "rate_limited", "")
 	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
 		t.Errorf("Retry-After: %s", a.header.Get("Retry-After"))
+	}
+}
+
+// What may have been stored is not called something to try again.
+func TestOfWhatMayBeStored(t *testing.T) {
+	w := newWorld(t, nil)
+	rec := httptest.NewRecorder()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/send-message", nil)
+	sendblue.New(w.service, w.cfg.Log).Refuse(rec, req, fmt.Errorf("store a message: %w", fmt.Errorf("commit: %w: broken pipe", store.ErrUnsettled)))
+	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+	p := a.expect(t, http.StatusInternalServerError, 5000, "unsettled", "")
+	if strings.Contains(p.Message, "ry again") || !strings.Contains(p.Message, "Idempotency-Key") || a.header.Get("x-should-retry") != "false" {
+		t.Errorf("%+v %v", p, a.header)
 	}
 }

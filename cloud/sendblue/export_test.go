@@ -1,5 +1,7 @@
 package sendblue
 
+import "net/http"
+
 // Route is a line of the router's table, for tests.
 type Route struct {
 	Pattern string
@@ -13,4 +15,10 @@ func (a *API) Routes() []Route {
 		list[i] = Route{r.pattern, string(r.need)}
 	}
 	return list
+}
+
+// Refuse answers a request with an error, as a handler's is.
+func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	out := a.errorReply(w, r, err)
+	a.cloud.Answer(w, out.status, out.body, trouble)
 }

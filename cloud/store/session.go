@@ -21,8 +21,9 @@ const (
 	settlePause   = 100 * time.Millisecond
 )
 
-// errUnsettled says that nobody knows whether something was stored.
-var errUnsettled = errors.New("the database went away during a commit, and what became of it is not known")
+// ErrUnsettled says that nobody knows whether something was stored: the same must not be
+// tried again without a look.
+var ErrUnsettled = errors.New("the database went away during a commit, and what became of it is not known")
 
 // connect takes a connection for the writer.
 func (w *writer) connect(ctx context.Context) error {
@@ -99,7 +100,7 @@ func (w *writer) finish(ctx context.Context) error {
 		case <-ctx.Done():
 			// Not as it was explained: the caller must not be told that the same may be
 			// tried again.
-			return fmt.Errorf("%w: %s, %v", errUnsettled, err, asked)
+			return fmt.Errorf("%w: %s, %v", ErrUnsettled, err, asked)
 		}
 	}
 }

@@ -201,7 +201,7 @@ func Hopeless(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return hopelessPostgres(e)
 	}
-	for _, passing := range []error{ErrNoSpace, errClosed, errUnsettled, context.Canceled, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, driver.ErrBadConn} {
+	for _, passing := range []error{ErrNoSpace, errClosed, ErrUnsettled, context.Canceled, context.DeadlineExceeded, sql.ErrConnDone, sql.ErrTxDone, driver.ErrBadConn} {
 		if errors.Is(err, passing) {
 			return false
 		}

@@ -37,6 +37,7 @@ var statuses = map[cloud.Code]int{
 	cloud.TooLate:              http.StatusConflict,
 	cloud.DuplicateRisk:        http.StatusConflict,
 	cloud.CursorExpired:        http.StatusGone,
+	cloud.Unsettled:            http.StatusInternalServerError,
 }
 
 // errorReply renders any error. What is not meant for the caller is logged, without
@@ -51,16 +52,16 @@ func (a *API) errorReply(w http.ResponseWriter, r *http.Request, err error) repl
 		return reply{e.Status, cloud.Rendered(e.Body)}
 	}
 	e := cloud.Public(err)
+	if (e == nil || e.Code == cloud.Unsettled) && r.Context().Err() == nil { // a client that hangs up is no fault of ours
+		a.log.Error("http.failed", "route", r.Pattern, "error", err.Error())
+	}
 	if e == nil {
-		if r.Context().Err() == nil { // a client that hangs up is no fault of ours
-			a.log.Error("http.failed", "route", r.Pattern, "error", err.Error())
-		}
 		return reply{http.StatusInternalServerError, envelope{errorBody{Code: "internal_error", Message: "Internal error. Try again."}}}
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	if e.Code == cloud.IdempotencyKeyReused {
+	if e.Code == cloud.IdempotencyKeyReused || e.Code == cloud.Unsettled {
 		w.Header().Set("x-should-retry", "false")
 	}
 	return reply{statuses[e.Code], envelope{errorBody{Code: string(e.Code), Message: e.Message, Param: e.Param, OldestCursor: e.Cursor}}}

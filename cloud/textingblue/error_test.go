@@ -258,3 +258,19 @@ func TestInternalErrorsSayNothing(t *testing.T) {
 		}
 	}
 }
+
+// What may have been stored is not called something to try again.
+func TestOfWhatMayBeStored(t *testing.T) {
+	w := newWorld(t, nil)
+	rec := httptest.NewRecorder()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/messages/send", nil)
+	textingblue.New(w.service, w.cfg.Log).Refuse(rec, req, fmt.Errorf("store a message: %w", fmt.Errorf("commit: %w: broken pipe", store.ErrUnsettled)))
+	a := answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+	a.expect(t, http.StatusInternalServerError, "unsettled", "")
+	if got := a.problem(t).Message; strings.Contains(got, "ry again") || !strings.Contains(got, "Idempotency-Key") || strings.Contains(got, "pipe") {
+		t.Error(got)
+	}
+	if a.header.Get("x-should-retry") != "false" || !w.logs.has("http.failed") {
+		t.Errorf("%v", a.header)
+	}
+}
