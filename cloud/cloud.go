@@ -77,6 +77,7 @@ type Config struct {
 
 	EventLife time.Duration // how long events and their deliveries are kept: 30 days
 	Heartbeat time.Duration // between signs of life on a stream of events: 15 s
+	Streams   int           // of events that an account may have open at once: 1,000
 }
 
 func (c *Config) defaults() {
@@ -114,6 +115,7 @@ func (c *Config) defaults() {
 	c.SecretOverlap = cmp.Or(c.SecretOverlap, 24*time.Hour)
 	c.EventLife = cmp.Or(c.EventLife, 30*24*time.Hour)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.Streams = cmp.Or(c.Streams, 1000)
 }
 
 // Dialect is what the rules need of a public API to tell its webhooks.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -27,7 +28,8 @@ type FeedEvent struct {
 }
 
 // Events returns the page of the account's log after a cursor, as a dialect tells it,
-// or its oldest page for "". What the dialect does not tell is left out of it. Where events after the cursor are not kept any more it
+// or its oldest page for "". What the dialect does not tell, or the key may not hear, is
+// left out of it, and passed by. Where events after the cursor are not kept any more it
 // returns CursorExpired.
 func (s *Service) Events(ctx context.Context, p Principal, dialect, after string, limit int) (EventPage, error) {
 	var seq int64
@@ -50,6 +52,19 @@ func (s *Service) Events(ctx context.Context, p Principal, dialect, after string
 			return page, nil
 		}
 	}
+}
+
+// mayHear tells whether a key shows an event: some tell what a permission guards that reading
+// messages does not need.
+func (p Principal) mayHear(eventType string) bool {
+	kind, _, _ := strings.Cut(eventType, ".")
+	switch kind {
+	case "webhook":
+		return p.Need(WebhooksManage) == nil
+	case "line", "relay":
+		return p.Need(NumbersRead) == nil
+	}
+	return true
 }
 
 func readCursor(p Principal, cursor string) (int64, error) {
@@ -93,9 +108,10 @@ func (s *Service) eventsAfter(ctx context.Context, p Principal, dialect string, 
 	}
 	page := EventPage{More: len(list) > limit}
 	list = list[:min(len(list), limit)]
-	page.Events = make([]FeedEvent, len(list))
-	for i, t := range list {
-		page.Events[i] = FeedEvent{t, eventCursor(p.Account.ID, t.Seq)}
+	for _, t := range list {
+		if p.mayHear(t.Type) {
+			page.Events = append(page.Events, FeedEvent{t, eventCursor(p.Account.ID, t.Seq)})
+		}
 		after = t.Seq
 	}
 	page.Cursor = eventCursor(p.Account.ID, after)
@@ -123,11 +139,13 @@ const (
 const (
 	streamPage = 100         // events at once
 	keyLook    = time.Second // a key that was revoked hears nothing after it
+
+	streamPause = 5 * time.Second // after which one that found no place may try again
 )
 
-// FollowEvents gives tell the account's events from a place on, a cursor or one of the
-// two names, until ctx ends, the server stops, the key is revoked, or tell fails, and
-// returns why. tell is called at once, with what there is, then with whatever is new,
+// FollowEvents gives tell the account's events that the key may hear from a place on, a
+// cursor or one of the two names, until ctx ends, the server stops, the key is revoked, or
+// tell fails, and returns why. An account may have Config.Streams of them. tell is called at once, with what there is, then with whatever is new,
 // and with an empty page at least every Config.Heartbeat.
 //
 // The bell is hung up before the log is read, and whatever it says, the log is read
@@ -141,7 +159,13 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 		return &Error{Code: Unavailable, Message: "The server is stopping: try again.", RetryAfter: time.Second}
 	}
 	defer end()
-	bell, hangUp := s.feeds.listen(p.Account.ID)
+	bell, hangUp, ok := s.feeds.join(p.Account.ID, s.cfg.Streams)
+	if !ok {
+		return &Error{
+			Code: RateLimited, RetryAfter: streamPause,
+			Message: fmt.Sprintf("The account has %d streams of events open, and may have no more. Close one, or retry after %d seconds.", s.cfg.Streams, int(streamPause.Seconds())),
+		}
+	}
 	defer hangUp()
 	take, stop := s.newborn.listen(p.Account.ID)
 	defer stop()

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 )
@@ -16,11 +17,20 @@ type waiters struct {
 // listen returns a bell that rings after each commit that brings news from now on,
 // until stop is called.
 func (w *waiters) listen(id string) (bell <-chan struct{}, stop func()) {
+	bell, stop, _ = w.join(id, math.MaxInt)
+	return bell, stop
+}
+
+// join is listen where fewer than most wait already.
+func (w *waiters) join(id string, most int) (bell <-chan struct{}, stop func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.byID[id]) >= most {
+		return nil, nil, false
+	}
 	own := make(chan struct{}, 1)
 	w.byID[id] = append(w.byID[id], own)
-	return own, func() { w.leave(id, own) }
+	return own, func() { w.leave(id, own) }, true
 }
 
 func (w *waiters) leave(id string, own chan struct{}) {

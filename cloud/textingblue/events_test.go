@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -500,4 +501,83 @@ func TestStreamCutsWhoDoesNotRead(t *testing.T) {
 func (w *world) exec(query string) {
 	w.t.Helper()
 	storetest.Exec(w.t, w.dsn, query)
+}
+
+// typesOf are the types of the events of a page, each once, and its cursor.
+func (w *world) typesOf(key string) (types []string, cursor string) {
+	w.t.Helper()
+	var p eventsPage
+	w.call("GET", "/v1/events?limit=100", key, "").into(w.t, &p)
+	for _, raw := range p.Events {
+		if kind := item(w.t, raw).Type; !slices.Contains(types, kind) {
+			types = append(types, kind)
+		}
+	}
+	slices.Sort(types)
+	return types, p.Cursor
+}
+
+// The log shows a key nothing that another permission guards.
+func TestFeedKeepsWhatOtherPermissionsGuard(t *testing.T) {
+	w, m, start := feedWorld(t, nil)
+	hook := w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/a-secret-path","events":["message.failed"],"active":false}`, http.StatusCreated).id(t)
+	w.ok("POST", "/v1/webhooks/"+hook+"/test", "", http.StatusAccepted)
+	pause := func(status string) { w.ok("PATCH", "/v1/numbers/"+w.line.ID, `{"status":"`+status+`"}`, http.StatusOK) }
+	pause("paused")
+	all, end := w.typesOf(w.key)
+	same(t, "all", all, []string{"line.paused", "message.received", "relay.online", "webhook.test"})
+	reader := w.newKey(w.account, store.TextingBlue, "messages:read")
+	for key, want := range map[string][]string{
+		reader: {"message.received"},
+		w.newKey(w.account, store.TextingBlue, "messages:read", "numbers:read"):    {"line.paused", "message.received", "relay.online"},
+		w.newKey(w.account, store.TextingBlue, "messages:read", "webhooks:manage"): {"message.received", "webhook.test"},
+	} {
+		types, cursor := w.typesOf(key)
+		same(t, "types", types, want)
+		if cursor != end { // it is passed by
+			t.Errorf("the page ends at %s, the log at %s", cursor, end)
+		}
+	}
+	s, _ := w.followAs(reader, "?after="+start)
+	if b := s.next(); b.data != "" {
+		t.Errorf("%+v", b)
+	}
+	pause("active")
+	m.inbound(1)
+	if b := s.next(); item(t, []byte(b.data)).Type != "message.received" {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestStreamsAreLimited(t *testing.T) {
+	w, _, _ := feedWorld(t, func(c *cloud.Config) { c.Streams = 2 })
+	first, _ := w.follow("")
+	w.follow("")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.server.URL+"/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("x-api-key", w.newKey(w.account, store.TextingBlue, "*")) // the limit is the account's
+	req.Header.Set("Accept", "text/event-stream")
+	a := w.do(req)
+	a.expect(t, http.StatusTooManyRequests, "rate_limited", "")
+	if a.header.Get("Retry-After") != "5" {
+		t.Errorf("%v", a.header)
+	}
+	w.eventsPage("")
+	if _, status := w.followAs(w.newKey(w.newAccount("team_b", 0), store.TextingBlue, "*"), ""); status != http.StatusOK {
+		t.Errorf("another account: %d", status)
+	}
+	first.close()
+	until := time.After(patience)
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		if _, status := w.follow(""); status == http.StatusOK {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-until:
+			t.Fatal("a stream that was closed keeps its place")
+		}
+	}
 }
