@@ -51,6 +51,7 @@ func (s *Service) Timeline(ctx context.Context, p Principal, id string) (store.M
 // is the id of the last message of the page before, "" for the first page.
 func (s *Service) Messages(ctx context.Context, p Principal, f store.MessageFilter, cursor string) (list []store.Message, more bool, err error) {
 	f.AccountID = p.Account.ID
+	lowerParties(&f)
 	if cursor != "" {
 		// One that was deleted since is a place in the list all the same.
 		last, err := s.store.Message(ctx, p.Account.ID, cursor)
@@ -80,11 +81,17 @@ func (s *Service) Messages(ctx context.Context, p Principal, f store.MessageFilt
 // caller's to set.
 func (s *Service) Page(ctx context.Context, p Principal, f store.MessageFilter) (list []store.Message, total int64, err error) {
 	f.AccountID, f.Before = p.Account.ID, nil
+	lowerParties(&f)
 	list, total, err = s.store.Page(ctx, f)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list messages: %w", err)
 	}
 	return s.allAbsolute(list), total, nil
+}
+
+// lowerParties has people looked for by their e-mail addresses as these are stored.
+func lowerParties(f *store.MessageFilter) {
+	f.From, f.To, f.Number = lowerAddress(f.From), lowerAddress(f.To), lowerAddress(f.Number)
 }
 
 func (s *Service) allAbsolute(list []store.Message) []store.Message {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -164,7 +165,7 @@ func (s *Service) Measured(dialect string, next http.Handler) http.Handler {
 		next.ServeHTTP(watched, r)
 		// The router has written the pattern into the request.
 		s.metrics.requests.WithLabelValues(dialect, r.Pattern, statusClass(watched.status)).Inc()
-		if watched.Header().Get("Content-Type") != "text/event-stream" {
+		if !strings.HasPrefix(watched.Header().Get("Content-Type"), eventStream) {
 			s.metrics.latency.WithLabelValues(dialect, r.Pattern).Observe(time.Since(began).Seconds())
 		}
 	})

@@ -97,7 +97,7 @@ func TestRequestsAreMeasuredByRoute(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/things/{id}", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /v1/stream", func(rw http.ResponseWriter, _ *http.Request) {
-		rw.Header().Set("Content-Type", "text/event-stream")
+		rw.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 		if err := http.NewResponseController(rw).Flush(); err != nil {
 			t.Error(err)
 		}

@@ -22,6 +22,9 @@ func (s *Service) StreamEvents(ctx context.Context, w http.ResponseWriter, p Pri
 	return nil
 }
 
+// eventStream is the type of server-sent events.
+const eventStream = "text/event-stream"
+
 // Renderer gives the data of a stream's items, nil for one that is passed over.
 type Renderer struct {
 	Event func(FeedEvent) ([]byte, error)
@@ -80,7 +83,7 @@ func (s *stream) begin(page EventPage) error {
 		return fmt.Errorf("keep the connection: %w", err)
 	}
 	h := s.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", eventStream+"; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)

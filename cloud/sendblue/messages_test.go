@@ -417,3 +417,16 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	try("two words", body).expect(t, http.StatusBadRequest, 4000, "invalid_request", "Idempotency-Key")
 }
+
+// A person is found by his e-mail address as one writes to it, in any case of letters.
+func TestListByAnAddress(t *testing.T) {
+	w := newWorld(t, nil)
+	w.send("Ann@Example.com", "")
+	for query, want := range map[string]int64{"to_number=ANN@example.com": 1, "number=ANN@example.com": 1, "from_number=ANN@example.com": 0} {
+		var p struct{ Pagination struct{ Total int64 } }
+		w.ok("GET", "/api/v2/messages?"+query, "").into(t, &p)
+		if p.Pagination.Total != want {
+			t.Errorf("%s: %+v", query, p)
+		}
+	}
+}

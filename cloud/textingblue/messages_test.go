@@ -388,3 +388,16 @@ func TestInboundAndGroupMessages(t *testing.T) {
 		t.Errorf("content without text is %s", got)
 	}
 }
+
+// A person is found by his e-mail address as one writes to it, in any case of letters.
+func TestListByAnAddress(t *testing.T) {
+	w := newWorld(t, nil)
+	id := w.send("Ann@Example.com")
+	for query, want := range map[string]int{"to=ann@example.com": 1, "to=ANN@example.COM": 1, "to=ann@example.org": 0, "from=ANN@example.com": 0} {
+		var p struct{ Messages []struct{ ID string } }
+		w.ok("GET", "/v1/messages?"+query, "", http.StatusOK).into(t, &p)
+		if len(p.Messages) != want || want == 1 && p.Messages[0].ID != id {
+			t.Errorf("%s: %+v", query, p)
+		}
+	}
+}
