@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"bluerelay/cloud/store/storetest"
@@ -127,6 +129,7 @@ func TestListsAreNeverScanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	s.stmts.most = math.MaxInt
 	const frequent, rare = 1_000_000, 10
 	if err := s.Write(ctx, func(tx *Tx) error {
 		err := tx.CreateAccount(Account{ID: "team_a"})
@@ -370,4 +373,38 @@ func TestStatementsArePreparedOnce(t *testing.T) {
 	if _, err := s.Lines(ctx, ""); err != nil {
 		t.Errorf("a cancelled read spoiled the statement: %v", err)
 	}
+}
+
+// Of many statements those that were used last are kept, and nobody is cut who uses another.
+func TestStatementsAreForgotten(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, storetest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ask := func(n int) {
+		var got int
+		if err := s.stmts.row(ctx, fmt.Sprintf("SELECT %d", n)).Scan(&got); err != nil || got != n {
+			t.Errorf("%d, %v", got, err)
+		}
+	}
+	for n := range 2 * maxKept {
+		ask(n)
+		ask(0)
+	}
+	left := kept(s.stmts)
+	if len(left) != maxKept || !slices.Contains(left, "SELECT 0") || !slices.Contains(left, fmt.Sprintf("SELECT %d", 2*maxKept-1)) || slices.Contains(left, "SELECT 1") {
+		t.Errorf("%d are kept: %v", len(left), left)
+	}
+	s.stmts.most = 1
+	var asking sync.WaitGroup
+	for i := range 16 {
+		asking.Go(func() {
+			for n := range 100 {
+				ask((i + n) % 5)
+			}
+		})
+	}
+	asking.Wait()
 }
