@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -83,15 +84,27 @@ func (s *Service) alarmed(tx *store.Tx, relay store.Relay, r wire.Report, now ti
 		return err
 	}
 	if err == nil && m.LineID == relay.LineID {
-		err = tx.AddStep(m.AccountID, m.ID, store.TimelineEntry{
+		step := store.TimelineEntry{
 			Status: m.Status, At: r.At, RecordedAt: now.UnixMilli(), Attempt: m.Attempt, Evidence: store.EvidenceAlarm,
 			Code: clip(r.Fault.Code), Number: r.Fault.Number, Detail: r.Fault.Text,
-		})
-		if err != nil {
+		}
+		if known, err := alarmKnown(tx, m, step); err != nil || known {
+			return err
+		}
+		if err := tx.AddStep(m.AccountID, m.ID, step); err != nil {
 			return err
 		}
 	} else {
 		m.ID = ""
 	}
 	return s.alarm(tx, relay, clip(r.Fault.Code), m.ID, now)
+}
+
+// alarmKnown tells whether a message has had that alarm: a Mac that is paired anew tells
+// all again that it has not forgotten.
+func alarmKnown(tx *store.Tx, m store.Message, step store.TimelineEntry) (bool, error) {
+	list, err := tx.Timeline(tx.Context(), m)
+	return slices.ContainsFunc(list, func(e store.TimelineEntry) bool {
+		return e.Evidence == store.EvidenceAlarm && e.At == step.At && e.Code == step.Code
+	}), err
 }

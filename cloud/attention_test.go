@@ -115,6 +115,19 @@ func TestAlarmsAreCounted(t *testing.T) {
 	}) {
 		t.Errorf("%+v, %v", list, err)
 	}
+	// A Mac that is paired anew tells the same again.
+	m = w.connect(w.paired(w.line), hello("ins_b", 0))
+	m.report(alarm)
+	if n := w.relay(w.line).Alarms; n != 0 {
+		t.Errorf("%d alarms of what was told before", n)
+	}
+	for _, fresh := range []wire.Report{{At: 2, Fault: alarm.Fault}, {Fault: &wire.Fault{Code: wire.FaultMisrouted}}} {
+		fresh.Kind, fresh.Message = wire.Alarm, id
+		m.report(fresh)
+	}
+	if n := w.relay(w.line).Alarms; n != 2 {
+		t.Errorf("%d alarms", n)
+	}
 }
 
 func TestGroupEvents(t *testing.T) {
