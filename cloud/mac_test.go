@@ -44,7 +44,7 @@ func (w *world) paired(l store.Line) string {
 		w.t.Fatal(err)
 	}
 	status, answer := w.pair(setup)
-	if status != http.StatusOK || answer.Secret == "" || answer.Line != l.PhoneNumber || answer.Account != "Acme" {
+	if status != http.StatusOK || answer.Secret == "" || answer.Line != l.PhoneNumber || answer.LineID != l.ID || answer.Account != "Acme" {
 		w.t.Fatalf("%d %+v", status, answer)
 	}
 	return answer.Secret

@@ -106,7 +106,7 @@ func (s *Service) Pair(ctx context.Context, req wire.PairRequest) (answer wire.P
 			return err
 		}
 		account, err := tx.Account(tx.Context(), line.AccountID)
-		answer = wire.PairResponse{RelayID: relay.ID, Secret: secret, Account: account.Name, Line: line.PhoneNumber}
+		answer = wire.PairResponse{RelayID: relay.ID, Secret: secret, Account: account.Name, Line: line.PhoneNumber, LineID: line.ID}
 		s.log.Info("relay.paired", "relay", relay.ID, "line", line.ID)
 		fault.Before(fault.CloudReplace)
 		return err

@@ -43,9 +43,10 @@ type Credential struct {
 	// Keychain names the item of the login keychain that holds the secrets instead.
 	Keychain string `json:"keychain,omitempty"`
 
-	Account string   `json:"account"`      // its name, for people
-	Line    string   `json:"line"`         // E.164
-	CA      string   `json:"ca,omitempty"` // certificates in PEM that are trusted beside the Mac's own
+	Account string   `json:"account"`           // its name, for people
+	Line    string   `json:"line"`              // E.164
+	LineID  string   `json:"line_id,omitempty"` // the cloud's, "" from an older one
+	CA      string   `json:"ca,omitempty"`      // certificates in PEM that are trusted beside the Mac's own
 	Scope   Scope    `json:"scope"`
 	Allow   []string `json:"allow,omitempty"`
 }

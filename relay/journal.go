@@ -233,7 +233,8 @@ const (
 	metaCursor   = "cursor"
 	metaCopy     = "copy"     // there is another life of this journal, and the cloud knows that one
 	metaIntent   = "intent"   // a pairing that is under way, or was cut off
-	metaOwner    = "owner"    // whose the journal is: server and line
+	metaOwner    = "owner"    // whose the journal is, see Credential.owner
+	metaRetired  = "retired"  // another Mac has taken this one's place
 	metaRevivals = "revivals" // when Messages was started, JSON of Unix ms
 	metaTrial    = "trial"    // there for the moment in which it is tried whether a disk has room
 	metaNotices  = "notices"  // when problems were shown on the screen, JSON of problem to Unix ms

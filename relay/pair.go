@@ -160,12 +160,28 @@ func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark *curso
 		return Credential{}, fmt.Errorf("read whose the journal is: %w", err)
 	}
 	old, err := LoadCredential(p.StateDir)
-	same := former == c.owner() || err == nil && old.owner() == c.owner()
+	same := c.owns(former) || err == nil && c.sameLine(old)
 	return old, j.renew(ctx, c.owner(), same, mark, time.Now())
 }
 
-// owner is what a journal belongs to.
-func (c Credential) owner() string { return c.Server + " " + c.Line }
+// owner is what a journal belongs to: a line of a cloud. A number alone may be removed there
+// and come back as another line, of another account.
+func (c Credential) owner() string { return c.Server + " " + cmp.Or(c.LineID, c.Line) }
+
+// owns tells whether a journal with that owner is the pairing's. Pairings that did not learn
+// the id of their line have left its number.
+func (c Credential) owns(owner string) bool {
+	return owner == c.owner() || owner == c.Server+" "+c.Line
+}
+
+// sameLine tells whether two pairings are of one line of one cloud; where one of them does
+// not know its id, by the number.
+func (c Credential) sameLine(other Credential) bool {
+	if c.LineID == "" || other.LineID == "" {
+		return c.Server == other.Server && c.Line == other.Line
+	}
+	return c.owner() == other.owner()
+}
 
 // pairRefused is the cloud's own no: it has swapped nothing. Any other error may have
 // come after the swap.
@@ -250,7 +266,7 @@ func (p Pairing) swap(ctx context.Context, server, token string) (Credential, er
 	if resp.StatusCode != http.StatusOK || answer.Secret == "" {
 		return Credential{}, errors.New(cmp.Or(answer.Error, fmt.Sprintf("the cloud refused to pair (HTTP %d)", resp.StatusCode)))
 	}
-	return Credential{Server: server, RelayID: answer.RelayID, Secret: answer.Secret, Account: answer.Account, Line: answer.Line}, nil
+	return Credential{Server: server, RelayID: answer.RelayID, Secret: answer.Secret, Account: answer.Account, Line: answer.Line, LineID: answer.LineID}, nil
 }
 
 // unwrapURL leaves out the URL, which holds the token's server twice over.

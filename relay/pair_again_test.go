@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -214,5 +215,64 @@ func (c *cutOff) losesJournal(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(c.p.StateDir, name)); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestPairKnowsItsLine: what there is to report stays for the same line and for no other of
+// the same number, with clouds and pairings that did not name lines too.
+func TestPairKnowsItsLine(t *testing.T) {
+	t.Parallel()
+	type step = func(*cutOff, *testing.T)
+	nothing := func(*cutOff, *testing.T) {}
+	for name, tt := range map[string]struct {
+		first, second string // ids of the line
+		between       step
+		kept          bool
+	}{
+		"the same line":                       {"num_1", "num_1", nothing, true},
+		"by the journal alone":                {"num_1", "num_1", (*cutOff).losesCredential, true},
+		"a line of the same number":           {"num_1", "num_2", nothing, false},
+		"of the same number, by the journal":  {"num_1", "num_2", (*cutOff).losesCredential, false},
+		"paired before lines were named":      {"", "num_1", nothing, true},
+		"before, by the journal":              {"", "num_1", (*cutOff).losesCredential, true},
+		"a cloud that names none":             {"", "", nothing, true},
+		"put back to one that names none":     {"num_1", "", nothing, true},
+		"of another server":                   {"num_1", "num_1", (*cutOff).moves, false},
+		"of another server, without the name": {"", "", (*cutOff).moves, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCutOff(t)
+			c.pairs(t, tt.first)
+			j := reopen(t, c.p.StateDir)
+			err := j.write(t.Context(), "", func(ctx context.Context, tx *sql.Tx) error {
+				return addReport(ctx, tx, wire.Report{Kind: wire.Alarm, Fault: &wire.Fault{Code: "a"}}, noon)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.close()
+			tt.between(c, t)
+			c.pairs(t, tt.second)
+			if n := len(reportsOf(t, reopen(t, c.p.StateDir))); (n == 1) != tt.kept {
+				t.Errorf("%d reports are left", n)
+			}
+		})
+	}
+}
+
+// pairs has the cloud name a line and the Mac pair.
+func (c *cutOff) pairs(t *testing.T, line string) {
+	t.Helper()
+	c.cloud.gives(http.StatusOK, wire.PairResponse{RelayID: "rel_1", Secret: "rsk_1", Account: "Acme", Line: "+14155559876", LineID: line})
+	if got := pair(t, c.p); got.LineID != line {
+		t.Errorf("the line is %q", got.LineID)
+	}
+}
+
+func (c *cutOff) losesCredential(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(c.p.StateDir, credentialFile)); err != nil {
+		t.Fatal(err)
 	}
 }

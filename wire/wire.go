@@ -321,7 +321,10 @@ type PairResponse struct {
 	Secret  string `json:"secret,omitempty"` // shown this once
 	Account string `json:"account,omitempty"`
 	Line    string `json:"line,omitempty"`
-	Error   string `json:"error,omitempty"`
+	// LineID is the line's own id: its number may be removed and come back as another
+	// line, of another account. Older clouds do not tell it.
+	LineID string `json:"line_id,omitempty"`
+	Error  string `json:"error,omitempty"`
 }
 
 // RotationResponse answers POST /relay/v1/credential: another secret for the relay that
