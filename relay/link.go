@@ -96,7 +96,7 @@ func (l *link) run(ctx context.Context) error {
 			pause = l.cfg.RetryRefused << min(refusals, maxRefusals)
 			l.log.Error("link.refused", "error", no.Error(), "again_in_ms", pause.Milliseconds())
 			refusals++
-		case websocket.IsCloseError(err, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseProtocol):
+		case websocket.IsCloseError(err, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseProtocol, wire.CloseNotYours):
 			l.welcome.Store(false) // superseded perhaps by a copy of this folder, on another Mac
 			l.log.Error("link.refused", "error", err.Error())
 			pause = l.cfg.RetryRefused

@@ -87,7 +87,7 @@ func (m *messages) sayFile(guid, handle, path string, at time.Time) {
 // has said that it still counts.
 func TestRefusedRelayBeginsNothing(t *testing.T) {
 	t.Parallel()
-	for _, code := range []int{wire.CloseRevoked, wire.CloseJournal, wire.CloseSuperseded, wire.CloseTooOld} {
+	for _, code := range []int{wire.CloseRevoked, wire.CloseJournal, wire.CloseSuperseded, wire.CloseTooOld, wire.CloseNotYours} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
 			m := newMac(t)
@@ -109,7 +109,7 @@ func TestRefusedRelayBeginsNothing(t *testing.T) {
 // is begun that was not.
 func TestRevokedInTheMiddle(t *testing.T) {
 	t.Parallel()
-	for _, code := range []int{wire.CloseRevoked, wire.CloseSuperseded} {
+	for _, code := range []int{wire.CloseRevoked, wire.CloseSuperseded, wire.CloseNotYours} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
 			revokedInTheMiddle(t, code)
