@@ -281,7 +281,7 @@ func (j *journal) renew(ctx context.Context, owner string, same bool, mark *curs
 		if err := firstMark(ctx, tx, mark); err != nil {
 			return err
 		}
-		for key, value := range map[string]string{metaCopy: "", metaIntent: "", metaOwner: owner, metaInstall: newInstallID()} {
+		for key, value := range map[string]string{metaCopy: "", metaRetired: "", metaIntent: "", metaOwner: owner, metaInstall: newInstallID()} {
 			if err := setMeta(ctx, tx, key, value); err != nil {
 				return err
 			}

@@ -184,6 +184,13 @@ func (l *link) hello(ctx context.Context) (*wire.Hello, error) {
 	if old != "" {
 		high = 0 // so that the cloud gives the install up
 	}
+	retired, err := l.journal.retired(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if retired { // so that a cloud that has forgotten it orders nothing
+		l.health.set(wire.ProblemReleased, releasedSentence)
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "Mac" // only for people; no reason to stay away

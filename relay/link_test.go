@@ -218,6 +218,46 @@ func TestRetiredRelayReportsFacts(t *testing.T) {
 	m.journal(func(j *journal) { wantState(t, j, "msg_2", stateNoSend) })
 }
 
+// TestRetiredRelayStaysRetired: a cloud that was put back to a copy from before the change of
+// Macs orders what the other Mac may have sent. Nothing of it goes before a new pairing.
+func TestRetiredRelayStaysRetired(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	m.welcome(wire.Welcome{Retired: true})
+	m.start()
+	m.until("the news that it is retired", func() bool { return m.health.Code == wire.ProblemReleased })
+	m.stop()
+	m.mu.Lock()
+	m.conn = nil
+	m.mu.Unlock()
+	var said []wire.Hello
+	m.greeting(func(h wire.Hello) (wire.Welcome, int) { said = append(said, h); return wire.Welcome{}, 0 })
+	m.start()
+	m.orders(order("msg_1", 1, alice, "hello"))
+	m.hears("nosend msg_1 1 released")
+	m.drop(1001)
+	m.orders(order("msg_2", 1, bob, "hello"))
+	m.hears("nosend msg_2 1 released")
+	m.until("that each hello says so", func() bool {
+		return len(said) == 2 && said[0].Health.Code == wire.ProblemReleased && said[1].Health.Code == wire.ProblemReleased
+	})
+	m.stop()
+	if ran := m.ran(); len(ran) > 0 {
+		t.Errorf("ran %q", ran)
+	}
+	m.journal(func(j *journal) {
+		if err := j.renew(t.Context(), "a cloud and a line", true, nil, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	m.mu.Lock()
+	m.conn = nil
+	m.mu.Unlock()
+	m.start()
+	m.orders(order("msg_3", 1, alice, "hello"))
+	m.hears("sending msg_3 1")
+}
+
 // TestRetiredRelayReadsFirst: the hello by which it is heard out counts what came while
 // no daemon ran.
 func TestRetiredRelayReadsFirst(t *testing.T) {

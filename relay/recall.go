@@ -124,9 +124,21 @@ func (j *journal) giveBackAll(ctx context.Context, point fault.Point, where stri
 
 // retire drops what was not begun, without a word: the cloud no longer counts on this
 // Mac. A text whose file was begun is not sent any more, and nobody says whether it was:
-// the journal may be a copy from before that.
+// the journal may be a copy from before that. That it is so outlives a cloud that is put
+// back to a copy from before: the other Mac may have sent what such a cloud orders here.
 func (j *journal) retire(ctx context.Context, now time.Time) error {
-	return j.write(ctx, fault.RelayFence, func(ctx context.Context, tx *sql.Tx) error { return fence(ctx, tx, now) })
+	return j.write(ctx, fault.RelayFence, func(ctx context.Context, tx *sql.Tx) error {
+		if err := setMeta(ctx, tx, metaRetired, "1"); err != nil {
+			return err
+		}
+		return fence(ctx, tx, now)
+	})
+}
+
+// retired tells whether another Mac has taken this one's place since it was paired.
+func (j *journal) retired(ctx context.Context) (bool, error) {
+	mark, err := j.meta(ctx, metaRetired)
+	return mark != "", err
 }
 
 func fence(ctx context.Context, tx *sql.Tx, now time.Time) error {

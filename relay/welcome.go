@@ -31,11 +31,17 @@ func (l *link) recognise(ctx context.Context, w wire.Welcome) error {
 
 // welcomed lets the sender begin, or sees to it that it begins nothing more. Before
 // the first welcome of a run nothing is begun: only the cloud can tell that the journal
-// is not an old copy of itself, whose orders have gone out long ago.
+// is not an old copy of itself, whose orders have gone out long ago. A Mac that was once
+// told that another has its place goes by that until it is paired anew, whatever a cloud
+// says that was put back to a copy from before.
 func (l *link) welcomed(ctx context.Context, w wire.Welcome) error {
-	l.released = w.Retired
+	retired, err := l.journal.retired(ctx)
+	if err != nil {
+		return err
+	}
+	l.released = w.Retired || retired
 	l.acked.Store(w.Acked)
-	if !w.Retired {
+	if !l.released {
 		l.health.set(wire.ProblemReleased, "")
 		l.welcome.Store(true)
 		if l.cfg.Welcomed != nil {
@@ -47,6 +53,9 @@ func (l *link) welcomed(ctx context.Context, w wire.Welcome) error {
 	}
 	l.welcome.Store(false)
 	l.health.set(wire.ProblemReleased, releasedSentence)
+	if !w.Retired {
+		l.log.Error("link.retired", "reason", "the cloud has forgotten that another Mac has this one's place")
+	}
 	return l.journal.retire(ctx, time.Now())
 }
 
