@@ -205,6 +205,7 @@ func TestStuckEnds(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"SMS", "iMessage"} {
 		s := newStory(t)
+		s.o.combed = time.Now() // so that only the row can end it
 		s.o.holdFor(wire.ProblemStuck, time.Now())
 		s.sends("msg_1", "hello")
 		s.own("G", "hello", columns{"is_sent": 1, "service": service})
