@@ -110,16 +110,16 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 	if file != "" {
 		body["media_url"] = r.files.url(file)
 	}
-	steered := steered
+	steered, cancel, expire := steered, 200, 900 // ms until it is canceled, or its time is over
 	if r.shape.queued {
-		steered = hurried
+		steered, cancel, expire = hurried, 1500, 3000 // when it waits in the journal
 	}
 	switch n := rand.IntN(100); {
 	case n < steered:
 		s.canceling = true
 	case n < 2*steered && to != silentOne:
 		s.expiring = true
-		body["expires_at"] = time.Now().Add(time.Duration(100+rand.IntN(900)) * time.Millisecond).UTC().Format("2006-01-02T15:04:05.000Z")
+		body["expires_at"] = time.Now().Add(time.Duration(100+rand.IntN(expire)) * time.Millisecond).UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 	key := fmt.Sprintf("%s-%s-%d", l.number, to, rand.Uint64())
 	for {
@@ -129,7 +129,7 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 			s.id, s.at = made.ID, time.Now()
 			r.history.accept(s)
 			if s.canceling {
-				r.later(r.random2(0, 200), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
+				r.later(r.random2(0, cancel), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
 			}
 			return s.id
 		}
