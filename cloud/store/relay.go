@@ -126,12 +126,13 @@ func (tx *Tx) DisconnectRelays() ([]Relay, error) {
 // RelayByHash finds a Mac that may connect by the hash of its secret, its own or one that
 // was issued to it, or returns ErrNotFound.
 func (r reader) RelayByHash(ctx context.Context, hash string) (Relay, error) {
-	v, err := scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND (retired_at = 0 OR replaced = 1)", hash))
+	// The issued one first: it becomes the Mac's own between two looks, never the other
+	// way. In words that the index of those few has.
+	v, err := scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE next_hash = $1 AND next_hash <> '' AND (retired_at = 0 OR replaced = 1)", hash))
 	if !errors.Is(err, ErrNotFound) {
 		return v, err
 	}
-	// In words that the index of those few has.
-	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE next_hash = $1 AND next_hash <> '' AND (retired_at = 0 OR replaced = 1)", hash))
+	return scanRelay(r.stmts.row(ctx, "SELECT "+relayColumns+" FROM relays WHERE secret_hash = $1 AND (retired_at = 0 OR replaced = 1)", hash))
 }
 
 // Relay returns one Mac, retired or not, or ErrNotFound.
