@@ -65,21 +65,24 @@ func (d *doctor) lookAtClock(ctx context.Context) verdict {
 
 func (d *doctor) lookAtCredential(ctx context.Context) verdict {
 	v := d.visit(ctx)
+	refused := v.away == nil && v.err == nil && v.status == http.StatusUnauthorized
 	if d.agent != nil {
 		if reason := d.agent.health.reason(wire.ProblemReleased); reason != "" {
 			return fails(reason, "another Mac has this one's number")
 		}
-		if reason := d.agent.health.reason(wire.ProblemCredential); reason != "" {
+		// What the cloud says now says more, and does not depend on whether the daemon has
+		// heard it too.
+		if reason := d.agent.health.reason(wire.ProblemCredential); reason != "" && !refused {
 			return fails(reason, "the credential is refused, or cannot be read")
 		}
 	}
 	switch {
+	case refused:
+		return fails("The cloud no longer accepts this Mac: have a new setup URL made with `bluecloud line pair NUMBER`, and run `bluerelay pair` with it.", "the credential is refused")
 	case v.away != nil:
 		return fails(sentence(v.away), "there is no credential")
 	case v.err != nil:
 		return unsure("This shows when the cloud answers.")
-	case v.status == http.StatusUnauthorized:
-		return fails("The cloud no longer accepts this Mac: have a new setup URL made with `bluecloud line pair NUMBER`, and run `bluerelay pair` with it.", "the credential is refused")
 	case v.status == http.StatusBadRequest:
 		return holds("the cloud accepts it")
 	}
