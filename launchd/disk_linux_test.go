@@ -23,7 +23,7 @@ func TestReplaceOnAFullDisk(t *testing.T) {
 		}
 		t.Skipf("no small disk can be made here: %v", err)
 	}
-	t.Cleanup(func() { _ = syscall.Unmount(folder, 0) })
+	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) })
 	if err := b.Replace(t.Context(), h.program); err != nil {
 		t.Fatal(err)
 	}

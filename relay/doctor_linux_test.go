@@ -24,7 +24,7 @@ func smallDisk(t testing.TB, dir string) {
 		}
 		t.Skipf("no small disk can be made here: %v", err)
 	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 }
 
 // fill takes all the room that a small disk has left, until it is emptied.

@@ -21,7 +21,7 @@ func TestPairOnAFullDisk(t *testing.T) {
 		if err := syscall.Mount("none", p.StateDir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
 			t.Skipf("no small disk can be made here: %v", err)
 		}
-		t.Cleanup(func() { _ = syscall.Unmount(p.StateDir, 0) })
+		t.Cleanup(func() { _ = syscall.Unmount(p.StateDir, syscall.MNT_DETACH) })
 		_, err := p.Pair(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "the disk is full: free some space and pair again") {
 			t.Errorf("%s: %v", name, err)
