@@ -139,7 +139,7 @@ func TestUpdateStory(t *testing.T) {
 	}
 	r.publish("1.3.0", r.build("1.3.0"))
 	u.must("install", "--auto-update", "--update-from", r.base+"/manifest.json", "--update-key", r.pub,
-		"--", "--chat-db", mac.ChatDB(), "--osascript", mac.Osascript(), "--keep-awake=false", "--programs", u.mac.Tools.Dir, "--update-every", "1s")
+		"--", "--chat-db", mac.ChatDB(), "--osascript", mac.Osascript(), "--keep-awake=false", "--programs", u.mac.Tools.Dir, "--update-every", "3s")
 	eventually(t, time.Minute, "1.3.0 has shown that it works", func() bool {
 		s, err := update.ReadState(u.version().StateDir)
 		return err == nil && s.Trial == nil && s.Seen == "1.3.0" && u.version().Version == "1.3.0"
