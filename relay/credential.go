@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bluerelay/fault"
@@ -160,6 +161,23 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// wants tells whether what is said to or by somebody may leave the Mac by the scope that
+// was chosen; wrote tells whether the API has ever written to him, where that counts. What
+// the owner notes in the conversation with himself the API has not begun, though the daily
+// check of the Mac goes there; its own row is that of a send.
+func (c Credential) wants(handle string, wrote func() (bool, error)) (bool, error) {
+	switch c.Scope {
+	case ScopeStarted:
+		if sameHandle(c.Line, handle) {
+			return false, nil
+		}
+		return wrote()
+	case ScopeAllow:
+		return slices.ContainsFunc(c.Allow, func(a string) bool { return sameHandle(a, handle) }), nil
+	}
+	return true, nil
 }
 
 // ForgetSecret takes the secret of a state folder that is to be removed out of the login

@@ -209,8 +209,7 @@ func pastStatus(m chatdb.Message) wire.Status {
 	return ""
 }
 
-// wanted applies what the owner chose at pairing to leave the Mac, as the observer does.
-// An own message goes with the person it was written to, so that none to a group is
+// wanted applies what the owner chose at pairing to leave the Mac. An own message goes with the person it was written to, so that none to a group is
 // wanted where people are listed.
 func (r *past) wanted(m chatdb.Message) bool {
 	handle := m.Handle
@@ -221,11 +220,6 @@ func (r *past) wanted(m chatdb.Message) bool {
 			handle = m.Chat.Identifier
 		}
 	}
-	switch r.credential.Scope {
-	case ScopeStarted:
-		return r.claims.wrote[strings.ToLower(handle)] && !sameHandle(r.credential.Line, handle)
-	case ScopeAllow:
-		return slices.ContainsFunc(r.credential.Allow, func(a string) bool { return sameHandle(a, handle) })
-	}
-	return true
+	wanted, _ := r.credential.wants(handle, func() (bool, error) { return r.claims.wrote[strings.ToLower(handle)], nil })
+	return wanted
 }

@@ -267,18 +267,7 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, f
 	return true, nil
 }
 
-// wanted applies what the owner chose at pairing to leave the Mac. What he notes in the
-// conversation with himself the API has not begun, though the daily check of the Mac goes
-// there; its own row is that of a send.
+// wanted applies what the owner chose at pairing to leave the Mac.
 func (o *observer) wanted(ctx context.Context, handle string) (bool, error) {
-	switch o.credential.Scope {
-	case ScopeStarted:
-		if sameHandle(o.credential.Line, handle) {
-			return false, nil
-		}
-		return o.journal.wroteTo(ctx, handle)
-	case ScopeAllow:
-		return slices.ContainsFunc(o.credential.Allow, func(a string) bool { return sameHandle(a, handle) }), nil
-	}
-	return true, nil
+	return o.credential.wants(handle, func() (bool, error) { return o.journal.wroteTo(ctx, handle) })
 }
