@@ -145,8 +145,9 @@ const (
 
 // FollowEvents gives tell the account's events that the key may hear from a place on, a
 // cursor or one of the two names, until ctx ends, the server stops, the key is revoked, or
-// tell fails, and returns why. An account may have Config.Streams of them. tell is called at once, with what there is, then with whatever is new,
-// and with an empty page at least every Config.Heartbeat.
+// tell fails, and returns why. An account may have Config.Streams of them. tell is called
+// at once, with what there is, then with whatever is new, and with an empty page at least
+// every Config.Heartbeat.
 //
 // The bell is hung up before the log is read, and whatever it says, the log is read
 // from the last event told: nothing is lost in between and nothing comes twice.

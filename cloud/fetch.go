@@ -105,6 +105,9 @@ func (f *fetcher) next(ctx context.Context) (one store.Fetch, found bool, err er
 				return one, true, nil
 			}
 		}
+		if len(accounts) == 0 {
+			break // nobody was left out: there is no more to be found
+		}
 	}
 	return one, false, nil
 }

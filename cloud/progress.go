@@ -113,12 +113,17 @@ func retold(tx *store.Tx, m store.Message, step store.Step) (bool, error) {
 	if open(m) || step.To != wire.StatusSent && step.To != wire.StatusFailed || step.Evidence != store.EvidenceRow {
 		return false, nil
 	}
-	list, err := tx.Timeline(tx.Context(), m)
 	row := cmp.Or(step.AppleGUID, m.AppleGUID)
-	return slices.ContainsFunc(list, func(e store.TimelineEntry) bool {
+	return inTimeline(tx, m, func(e store.TimelineEntry) bool {
 		same := e.At == step.At && e.Code == step.ErrorCode && e.Number == step.ErrorNumber
 		return e.Evidence == store.EvidenceRow && e.AppleGUID == row && (same || e.At > step.At)
-	}), err
+	})
+}
+
+// inTimeline tells whether a message's timeline has such an entry.
+func inTimeline(tx *store.Tx, m store.Message, is func(store.TimelineEntry) bool) (bool, error) {
+	list, err := tx.Timeline(tx.Context(), m)
+	return slices.ContainsFunc(list, is), err
 }
 
 // open tells whether a message is still to be sent, or may be on its way.
