@@ -11,7 +11,7 @@ import (
 )
 
 // OutcomeUnknown is the error code of a message that may have been sent.
-const OutcomeUnknown = "outcome_unknown"
+const OutcomeUnknown = wire.FaultUnknown
 
 // eventTypes are the events that a status brings about; a status without one is
 // between the relay and us.

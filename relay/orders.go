@@ -211,7 +211,7 @@ func (j *journal) withdraw(ctx context.Context, s *send, now time.Time) error {
 		if err != nil || len(former) == 0 {
 			return err
 		}
-		fault := wire.Fault{Code: "outcome_unknown", Text: "Messages itself is sending it again."}
+		fault := wire.Fault{Code: wire.FaultUnknown, Text: "Messages itself is sending it again."}
 		return addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, GUID: former[0].guid, Fault: &fault}, now)
 	})
 }

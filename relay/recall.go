@@ -167,7 +167,7 @@ func fence(ctx context.Context, tx *sql.Tx, now time.Time) error {
 // leaveOpen ends a text whose file was begun as one of which nobody knows. No row is
 // looked for: this journal does not know of a run that could have made one.
 func leaveOpen(ctx context.Context, tx *sql.Tx, s send) error {
-	data, err := json.Marshal(wire.Fault{Code: "outcome_unknown", Text: "Whether the text followed its file is not known: this Mac was replaced or paired again."})
+	data, err := json.Marshal(wire.Fault{Code: wire.FaultUnknown, Text: "Whether the text followed its file is not known: this Mac was replaced or paired again."})
 	if err != nil {
 		return err
 	}

@@ -364,7 +364,7 @@ func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 		if o.Effect == applescript.Accepted {
 			s.mute = 0
 		}
-		fault := wire.Fault{Code: "outcome_unknown", Number: o.Number, Text: "Messages took the order, but no message has appeared."}
+		fault := wire.Fault{Code: wire.FaultUnknown, Number: o.Number, Text: "Messages took the order, but no message has appeared."}
 		if o.Effect == applescript.MayHave {
 			fault.Text = o.Sentence()
 		}

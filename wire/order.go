@@ -63,6 +63,9 @@ const (
 	FaultText = "text_failed"
 )
 
+// FaultUnknown is the code of the Fault of an Unknown message: it may have been sent.
+const FaultUnknown = "outcome_unknown"
+
 // Codes of the Fault of an Alarm.
 const (
 	FaultMisrouted = "misrouted_row" // the text of a send appeared in another conversation

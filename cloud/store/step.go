@@ -68,7 +68,7 @@ const advance = `UPDATE messages SET status = $1, error_code = $2, error_number 
 
 // corrects is where a message that has failed fails by something better than that nobody
 // knows what became of it.
-const corrects = `$1 = 'failed' AND $2 <> 'outcome_unknown' AND status = 'failed' AND error_code = 'outcome_unknown'`
+const corrects = "$1 = 'failed' AND $2 <> '" + wire.FaultUnknown + "' AND status = 'failed' AND error_code = '" + wire.FaultUnknown + "'"
 
 // entry is the step as the timeline of m tells it.
 func (s Step) entry(m Message) TimelineEntry {

@@ -130,7 +130,7 @@ func renderFull(m store.Message) fullMessage {
 	case wire.StatusFailed, wire.StatusUnknown, wire.Canceled, wire.Expired:
 		full.ErrorCode, full.ErrorMessage = text(m.ErrorCode), text(m.ErrorMessage)
 	}
-	if full.ErrorCode != nil && m.ErrorCode == "outcome_unknown" {
+	if full.ErrorCode != nil && m.ErrorCode == wire.FaultUnknown {
 		full.ErrorMessage = new(mayHaveBeenSent)
 	}
 	return full
