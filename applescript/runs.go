@@ -26,11 +26,7 @@ func (s *Sender) Runs() ([]Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the runs: %w", err)
 	}
-	type name struct {
-		id      string
-		attempt int
-	}
-	found := make(map[name]Run)
+	found := make(map[Run]Run) // by the name alone
 	for _, e := range entries {
 		r, ok := parseRun(e.Name())
 		if !ok {
@@ -43,17 +39,17 @@ func (s *Sender) Runs() ([]Run, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the runs: %w", err)
 		}
-		at := info.ModTime()
-		r.Began, r.Changed = at, at
-		if f, ok := found[name{r.ID, r.Attempt}]; ok {
-			if f.Began.Before(at) {
-				r.Began = f.Began
-			}
-			if f.Changed.After(at) {
-				r.Changed = f.Changed
-			}
+		at, f := info.ModTime(), found[r]
+		if f.ID == "" {
+			f = Run{r.ID, r.Attempt, at, at}
 		}
-		found[name{r.ID, r.Attempt}] = r
+		if at.Before(f.Began) {
+			f.Began = at
+		}
+		if at.After(f.Changed) {
+			f.Changed = at
+		}
+		found[r] = f
 	}
 	return slices.Collect(maps.Values(found)), nil
 }

@@ -411,6 +411,13 @@ func installChild(dir, programs string) int {
 	return 0
 }
 
+// installer is a process of its own that installs the download.
+func (h home) installer() *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childMode+"=install", "LAUNCHD_TEST_HOME="+h.dir, "LAUNCHD_TEST_PROGRAMS="+h.mac.Tools.Dir)
+	return cmd
+}
+
 // TestInstallIsKilled kills an upgrade at each of its steps, and upgrades what that left:
 // the former version or the new one is there, whole.
 func TestInstallIsKilled(t *testing.T) {
@@ -424,8 +431,7 @@ func TestInstallIsKilled(t *testing.T) {
 	for step := 1; ; step++ {
 		h.download(t, fmt.Sprint(step))
 		h.mac.Change(t, func(s *launchdtest.State) { s.Calls, s.KillAt = nil, step })
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childMode+"=install", "LAUNCHD_TEST_HOME="+h.dir, "LAUNCHD_TEST_PROGRAMS="+h.mac.Tools.Dir)
+		cmd := h.installer()
 		out, err := cmd.CombinedOutput()
 		h.mac.Change(t, func(s *launchdtest.State) { s.KillAt = 0 })
 		if err == nil {
@@ -466,8 +472,7 @@ func TestInstallIsInterrupted(t *testing.T) {
 	for step := 1; ; step++ {
 		h.download(t, fmt.Sprint(step))
 		h.mac.Change(t, func(s *launchdtest.State) { s.Calls, s.InterruptAt = nil, step })
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childMode+"=install", "LAUNCHD_TEST_HOME="+h.dir, "LAUNCHD_TEST_PROGRAMS="+h.mac.Tools.Dir)
+		cmd := h.installer()
 		out, err := cmd.CombinedOutput()
 		calls := len(h.mac.State(t).Calls)
 		h.mac.Change(t, func(s *launchdtest.State) { s.InterruptAt = 0 })

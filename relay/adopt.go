@@ -22,7 +22,7 @@ const sendsFolder = "sends"
 // What became of it is then found out as after any other end of the daemon.
 func (j *journal) adopt(ctx context.Context, dir string) error {
 	runs, err := (&applescript.Sender{Dir: dir}).Runs()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(runs) == 0 {
 		return nil
 	}
 	if err != nil {
@@ -35,7 +35,7 @@ func (j *journal) adopt(ctx context.Context, dir string) error {
 		}
 	}
 	waiting, err := j.querySends(ctx, "state = ?", stateReceived)
-	if err != nil || len(waiting) == 0 || len(runs) == 0 {
+	if err != nil || len(waiting) == 0 {
 		return err
 	}
 	return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {

@@ -1,12 +1,12 @@
 package relay
 
 import (
-	"bluerelay/mac"
 	"context"
 	"fmt"
 	"net/http"
 	"time"
 
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bluerelay/mac"
 	"context"
 	"errors"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 
 	"bluerelay/applescript"
 	"bluerelay/chatdb"
+	"bluerelay/mac"
 	"bluerelay/wire"
 )
 

@@ -261,9 +261,8 @@ func (j *journal) install(ctx context.Context) (string, error) { return j.meta(c
 // pairing ordered and had not begun is dropped, because its cloud no longer counts
 // on it. Where the same line is paired with the same cloud again, what there is to
 // report, how far chat.db was read and whom the API has written to stay; for anybody else
-// they are not meant. Where
-// nothing was read, or it does not count, chat.db is read from the mark on, if there is
-// one.
+// they are not meant. Where nothing was read, or it does not count, chat.db is read from
+// the mark on, if there is one.
 func (j *journal) renew(ctx context.Context, owner string, same bool, mark *cursor, now time.Time) error {
 	return j.write(ctx, fault.RelayRenew, func(ctx context.Context, tx *sql.Tx) error {
 		forget := []string{"DELETE FROM orders WHERE NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND state != '" + stateReceived + "')"}
