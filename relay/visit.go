@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bluerelay/mac"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"bluerelay/mac"
 )
 
 // visit is what one request to the cloud has told.
