@@ -42,13 +42,9 @@ func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.T
 	if r.Fault != nil {
 		m.ErrorCode, m.ErrorNumber, m.ErrorMessage = r.Fault.Code, r.Fault.Number, r.Fault.Text
 	}
-	if err := tx.CreateMessage(&m); err != nil {
+	if m, err = s.begin(tx, m); err != nil {
 		return err
 	}
-	if m, err = withGroup(tx, m); err != nil {
-		return err
-	}
-	tx.OnCommit(func() { s.begun(m) })
 	if _, err := s.announce(tx, m, in.Media, now); err != nil {
 		return err
 	}

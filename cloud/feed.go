@@ -147,11 +147,12 @@ const (
 // cursor or one of the two names, until ctx ends, the server stops, the key is revoked, or
 // tell fails, and returns why. An account may have Config.Streams of them. tell is called
 // at once, with what there is, then with whatever is new, and with an empty page at least
-// every Config.Heartbeat.
+// every Config.Heartbeat. With births the pages also have the messages that have begun
+// meanwhile, each before its first event.
 //
 // The bell is hung up before the log is read, and whatever it says, the log is read
 // from the last event told: nothing is lost in between and nothing comes twice.
-func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from string, tell func(EventPage) error) error {
+func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from string, births bool, tell func(EventPage) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.base, cancel)()
@@ -168,8 +169,12 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 		}
 	}
 	defer hangUp()
-	take, stop := s.newborn.listen(p.Account.ID)
-	defer stop()
+	take := func() []store.Message { return nil }
+	if births {
+		var stop func()
+		take, stop = s.newborn.listen(p.Account.ID)
+		defer stop()
+	}
 	after, err := s.placeOf(ctx, p, dialect, from)
 	if err != nil {
 		return err
@@ -184,12 +189,14 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 			}
 			looked = time.Now()
 		}
-		begun := s.allAbsolute(take())
 		var page EventPage
 		if page, after, err = s.eventsAfter(ctx, p, dialect, after, streamPage); err != nil {
 			return err
 		}
-		page.New = begun
+		if births && len(page.Events) > 0 {
+			s.store.Settle() // whoever's events were read has been born
+		}
+		page.New = s.allAbsolute(take())
 		if due || len(page.Events)+len(page.New) > 0 {
 			if err := tell(page); err != nil {
 				return err

@@ -55,9 +55,17 @@ func (n *newborn) add(m store.Message) bool {
 	return len(n.readers[m.AccountID]) > 0
 }
 
-// begun tells of a message that was made here and is on disk.
-func (s *Service) begun(m store.Message) {
-	if s.newborn.add(m) {
-		s.feeds.wake(m.AccountID)
+// begin stores a message that begins here, and returns it with its group. Readers hear of
+// it once it is on disk, and before anything that becomes of it.
+func (s *Service) begin(tx *store.Tx, m store.Message) (store.Message, error) {
+	if err := tx.CreateMessage(&m); err != nil {
+		return m, err
 	}
+	m, err := withGroup(tx, m)
+	tx.OnCommit(func() {
+		if s.newborn.add(m) {
+			s.feeds.wake(m.AccountID)
+		}
+	})
+	return m, err
 }

@@ -84,11 +84,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if err := withinPlan(tx, p.Account, out, now); err != nil {
 			return err
 		}
-		m = out.message(line, now)
-		if err := tx.CreateMessage(&m); err != nil {
-			return err
-		}
-		if m, err = withGroup(tx, m); err != nil {
+		if m, err = s.begin(tx, out.message(line, now)); err != nil {
 			return err
 		}
 		if err := s.attach(tx, m, out, now); err != nil {
@@ -113,7 +109,6 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 	}
 	s.metrics.accepted.Inc()
 	fault.After(fault.CloudCreate)
-	s.begun(m)
 	if relay != nil {
 		relay.hand(granted)
 	} else {

@@ -14,7 +14,7 @@ import (
 // nothing has been written yet.
 func (s *Service) StreamEvents(ctx context.Context, w http.ResponseWriter, p Principal, dialect, from string, r Renderer) error {
 	out := stream{w: w, conn: http.NewResponseController(w), wait: s.cfg.WriteWait, Renderer: r}
-	err := s.FollowEvents(ctx, p, dialect, from, out.tell)
+	err := s.FollowEvents(ctx, p, dialect, from, r.New != nil, out.tell)
 	if !out.begun {
 		return err
 	}
@@ -49,9 +49,6 @@ func (s *stream) tell(page EventPage) error {
 		return s.write(": still here\n\n")
 	}
 	for _, m := range page.New {
-		if s.New == nil {
-			break
-		}
 		data, err := s.New(m)
 		if err := s.item("", data, err); err != nil { // no place of the log
 			return err

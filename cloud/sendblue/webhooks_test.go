@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,6 +261,58 @@ func TestEvents(t *testing.T) {
 	lines, _ = read("", start)
 	if again := data(); again.ID != e.ID {
 		t.Errorf("%+v", again)
+	}
+}
+
+// A message is told of before anything that becomes of it, even where one commit brings
+// both.
+func TestMessagesBeginBeforeTheirEvents(t *testing.T) {
+	const n = 300
+	w := newWorld(t, nil)
+	mac := w.connect(w.paired(w.line), "a")
+	req := w.request("GET", "/api/v2/events?types=message.created,message.updated", w.pair, "")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	in := bufio.NewScanner(resp.Body)
+	for in.Scan() && !strings.HasPrefix(in.Text(), "id: ") { // the stream has begun
+	}
+	var told sync.WaitGroup
+	told.Go(func() {
+		for i := range n {
+			guid := fmt.Sprint("typed ", i)
+			mac.report(wire.Report{Kind: wire.Typed, GUID: guid, Inbound: &wire.Inbound{GUID: guid, From: somebody, Chat: "any;-;" + somebody, Text: "By hand", Service: "iMessage", Status: wire.StatusSent}})
+		}
+	})
+	defer told.Wait()
+	begun := make(map[string]bool)
+	for updated := 0; updated < n && in.Scan(); {
+		text, ok := strings.CutPrefix(in.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var e struct {
+			Type string
+			Data struct {
+				MessageID string `json:"message_id"`
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case e.Type == "message.created":
+			begun[e.Data.MessageID] = true
+		case !begun[e.Data.MessageID]:
+			t.Fatalf("event %d is of a message that has not begun", updated)
+		default:
+			updated++
+		}
+	}
+	if len(begun) != n {
+		t.Errorf("%d of %d messages have begun: %v", len(begun), n, in.Err())
 	}
 }
 

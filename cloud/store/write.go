@@ -27,6 +27,13 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // other writer waits.
 func (tx *Tx) OnCommit(fn func()) { tx.job.after = append(tx.job.after, fn) }
 
+// Settle returns once every function that was given to OnCommit has been called by those
+// whose work can be read now: a reader may see a transaction a moment before they are.
+func (s *Store) Settle() {
+	s.writer.telling.RLock()
+	defer s.writer.telling.RUnlock()
+}
+
 // Write runs fn and commits what it did, all of it or nothing. It returns fn's
 // error, or the reason why the commit failed, or ctx's error when ctx ended before
 // fn had begun. Once begun, fn is finished and committed whatever becomes of ctx.
@@ -83,6 +90,7 @@ type writer struct {
 	stopped chan struct{}
 	once    sync.Once
 	watch   atomic.Pointer[func(writers int, took time.Duration)]
+	telling sync.RWMutex // held from before a commit until OnCommit's functions have run
 }
 
 func newWriter(ctx context.Context, db *sql.DB, e *engine) (*writer, error) {
@@ -151,6 +159,8 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 		if err == nil {
 			err = w.index(ctx, group)
 		}
+		w.telling.Lock()
+		defer w.telling.Unlock()
 		if err == nil {
 			err = w.finish(ctx)
 		} else {
