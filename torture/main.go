@@ -49,6 +49,7 @@ type options struct {
 	source   string
 	keep     string
 	broken   string
+	after    string
 }
 
 // The modes: where processes are killed.
@@ -69,6 +70,7 @@ func parseOptions(args []string) (options, error) {
 	flags.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
 	flags.StringVar(&o.source, "source", ".", "root of the module to build")
 	flags.StringVar(&o.keep, "keep", os.TempDir(), "where the folder of a round with a violation is left")
+	flags.StringVar(&o.after, "after", "", "summaries of former runs, `FILES` of -json separated by commas: what they met seldom is aimed at first")
 	flags.StringVar(&o.broken, "broken", "", "break rules on purpose, `NAMES` separated by commas or all, and fail where the harness does not notice")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -129,6 +131,9 @@ func torture(ctx context.Context, o options, dir string) (bool, error) {
 		return false, err
 	}
 	total := newTally(o, places)
+	if err := total.recall(o.after); err != nil {
+		return false, err
+	}
 	bar := newBar(o)
 	defer bar.end()
 	var failed error // of the harness itself; what was found until then is printed

@@ -25,7 +25,7 @@ type planner struct {
 	ended  bool
 	wanted string // where the next process of its program is to die; "" for nowhere
 	random *rand.Rand
-	hits   map[string]int // ends by place
+	hits   map[string]int // ends by place, in this run and in former ones
 	tried  map[string]int // how often a place was in a plan
 }
 

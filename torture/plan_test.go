@@ -87,3 +87,24 @@ func TestEndsAreRead(t *testing.T) {
 		t.Errorf("in doubt are %v", h.doubt)
 	}
 }
+
+// A run goes on from what former ones have met, which are not counted as its own.
+func TestRunsGoOn(t *testing.T) {
+	dir := t.TempDir()
+	one, two, bad := filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "bad")
+	for name, text := range map[string]string{one: `{"hits":{"relay.arm.before":3}}`, two: `{"hits":{"relay.arm.before":4,"cloud.ack":1}}`, bad: "{"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := newTally(options{}, nil)
+	if err := total.recall(one + "," + two); err != nil {
+		t.Fatal(err)
+	}
+	if total.met["relay.arm.before"] != 7 || total.met["cloud.ack"] != 1 || len(total.Hits) != 0 {
+		t.Errorf("met %v, hits %v", total.met, total.Hits)
+	}
+	if total.recall(bad) == nil || total.recall(filepath.Join(dir, "none")) == nil {
+		t.Error("a summary that cannot be read is no summary")
+	}
+}

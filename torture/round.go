@@ -78,7 +78,7 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 		r.shape.calm = total.Rounds%2 == 1
 		r.shape.queued = r.shape.calm && (total.Rounds%4 == 3 || o.mode == modePoints)
 	}
-	r.planner = newPlanner(o, total.places, total.shape, total.Hits)
+	r.planner = newPlanner(o, total.places, total.shape, total.met)
 	r.ends.path = filepath.Join(dir, "ends.log")
 	return r, os.MkdirAll(dir, 0o700)
 }
@@ -170,6 +170,7 @@ func (r *round) watch(ctx context.Context, tick func(), stopLoad func()) {
 		}
 		for _, e := range news {
 			r.planner.count(e.place)
+			r.total.hit(e.place)
 			r.history.end(e)
 			if e.stopped {
 				r.total.count(&r.total.Pauses, 1)

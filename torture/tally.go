@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -47,6 +48,7 @@ type tally struct {
 	began  time.Time
 	places []string
 	shape  shape
+	met    map[string]int // hits of this run and of former ones; the planner's
 }
 
 // kills are the processes that were killed, by kind; Points killed themselves where
@@ -65,8 +67,34 @@ func (k kills) all() int { return k.Cloud + k.Relay + k.Shim + k.Osascript + k.M
 func newTally(o options, places []string) *tally {
 	return &tally{
 		Seed: o.seed, Mode: o.mode, began: time.Now(), places: places,
-		Hits: make(map[string]int), Outcomes: make(map[string]int), Violations: []violation{},
+		Hits: make(map[string]int), met: make(map[string]int), Outcomes: make(map[string]int), Violations: []violation{},
 	}
+}
+
+// recall adds what former runs have met, so that this one goes on from there. files are
+// their summaries, separated by commas.
+func (t *tally) recall(files string) error {
+	for _, name := range strings.FieldsFunc(files, func(r rune) bool { return r == ',' }) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var former tally
+		if err := json.Unmarshal(data, &former); err != nil {
+			return fmt.Errorf("read the summary %s: %w", name, err)
+		}
+		for place, n := range former.Hits {
+			t.met[place] += n
+		}
+	}
+	return nil
+}
+
+// hit notes that a process ended at a named place.
+func (t *tally) hit(place string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Hits[place]++
 }
 
 // goesOn tells whether another round is due.
