@@ -125,6 +125,19 @@ func TestUpdateStory(t *testing.T) {
 		t.Errorf("%d %s", code, errs)
 	}
 
+	// One that dies before it has counted a start is taken back by a process of the former one.
+	dead := filepath.Join(t.TempDir(), "bluerelay-1.2.1")
+	script := "#!/bin/sh\ncase \"$*\" in *--version) echo 1.2.1;; *--help) ;; *) exit 3;; esac\n"
+	if err := os.WriteFile(dead, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.publish("1.2.1", dead)
+	if _, errs, code := u.run(with("update")...); code != 1 || !strings.Contains(errs, "did not come up, and 1.1.0 is taken again") {
+		t.Errorf("%d %s", code, errs)
+	}
+	eventually(t, time.Minute, "1.1.0 runs once more", func() bool { s := u.version(); return s.Running && s.Version == "1.1.0" })
+	u.logged("version 1.2.1 did not come up and was taken back")
+
 	// By itself, and never to an old one.
 	w.startCloud()
 	if _, errs, code := u.run("install", "--auto-update"); code != 1 || !strings.Contains(errs, "without an address") {

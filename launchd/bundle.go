@@ -54,6 +54,9 @@ func DefaultBundlePath() (string, error) {
 // Program is the path of the binary in the bundle, the one that launchd starts.
 func (b Bundle) Program() string { return programIn(b.Path) }
 
+// FormerProgram is the path of the binary that Replace took away, until Rollback or Keep.
+func (b Bundle) FormerProgram() string { return programIn(b.former()) }
+
 func programIn(bundle string) string { return filepath.Join(bundle, "Contents", "MacOS", "bluerelay") }
 
 // Replace makes a signed bundle of the program at binary and puts it in the place of the

@@ -26,7 +26,7 @@ func main() {
 		Short:   "The relay on the Mac: sends through Messages and watches its database",
 		Version: version,
 	}
-	root.AddCommand(pairCommand(), runCommand(), setupCommand(), doctorCommand(), importCommand(), inspectCommand(), updateCommand(), probeCommand())
+	root.AddCommand(pairCommand(), runCommand(), setupCommand(), doctorCommand(), importCommand(), inspectCommand(), updateCommand(), guardCommand(), probeCommand())
 	root.AddCommand(installCommand(), uninstallCommand(), startCommand(), stopCommand(), restartCommand(), statusCommand(), logsCommand())
 	if fault.Built {
 		root.AddCommand(faultsCommand())

@@ -29,6 +29,7 @@ type selfUpdate struct {
 	on       bool          // look for updates by itself
 	every    time.Duration // between two looks
 	log      *slog.Logger
+	guard    func() error  // starts who looks after a version that was put in place
 	welcomed chan struct{} // rung at each welcome of the cloud; one slot
 }
 
@@ -40,6 +41,7 @@ func newSelfUpdate(ctx context.Context, tools mac.Tools, stateDir, exe string, f
 		return &selfUpdate{}, err
 	}
 	self := &selfUpdate{updater: updater(i, update.Source{}, version, ""), every: max(every, time.Second), log: log, welcomed: make(chan struct{}, 1)}
+	self.guard = func() error { return startGuard(i) }
 	if f.from == "" {
 		return self, nil
 	}
@@ -126,6 +128,9 @@ func (s *selfUpdate) settle(ctx context.Context) bool {
 	}
 	if did {
 		s.log.Info("update.replaced")
+		if err := s.guard(); err != nil {
+			s.log.Error("update.unguarded", "error", err.Error()) // it takes itself back, if it gets that far
+		}
 	}
 	return did
 }
