@@ -45,6 +45,7 @@ type effect struct{ line, to, hash string }
 // evidence is everything that a judgement rests on.
 type evidence struct {
 	round    int
+	bySMS    map[string]bool // lines that send by SMS who is not on iMessage
 	claims   []claim
 	effects  []effect      // in the order in which they happened
 	dropped  map[group]int // what Messages took and nobody got

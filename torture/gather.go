@@ -99,7 +99,10 @@ func (s shape) patience() time.Duration {
 
 // gather asks everybody.
 func (r *round) gather(ctx context.Context) (evidence, error) {
-	e := evidence{round: r.total.Rounds, runs: make(map[string][]scriptRun), dropped: make(map[group]int)}
+	e := evidence{round: r.total.Rounds, runs: make(map[string][]scriptRun), dropped: make(map[group]int), bySMS: make(map[string]bool)}
+	for _, l := range r.lines {
+		e.bySMS[l.number] = l.bySMS
+	}
 	var err error
 	if e.claims, err = r.list(ctx); err != nil {
 		return e, err

@@ -100,7 +100,7 @@ func (j *jury) failedRow(c claim) bool {
 func (j *jury) oneEffectEach() {
 	for g, s := range j.standings() {
 		least, most := s.went+s.failedRow, s.went+s.failedRow+s.unknown
-		if g.to == notOnIMessage && g.line == numberOf(fallbackLine) {
+		if g.to == notOnIMessage && j.bySMS[g.line] {
 			most += s.went + s.unknown + s.other // the row that failed, and the SMS
 		}
 		switch {

@@ -19,6 +19,7 @@ import (
 type line struct {
 	round  *round
 	number string
+	bySMS  bool // it sends by SMS who is not on iMessage
 	mac    *mac
 	disk   *disk // of the relays' state folders
 
@@ -138,7 +139,11 @@ func (l *line) crowded() bool {
 		}
 		return over
 	})
-	return len(l.retired) >= maxRetired
+	most := maxRetired
+	if l.round.options.mode == modePoints {
+		most = 1 // each takes its share of the machine
+	}
+	return len(l.retired) >= most
 }
 
 // swap gives the line another Mac; the old one goes on until the cloud has told it

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +23,11 @@ const (
 	sameText = 12  // per cent of the messages have a text that others have too
 	steered  = 9   // per cent are canceled, as many expire soon
 	hurried  = 15  // the same, where orders wait
+	fickle   = 3   // conversations with people for whom every message is one of these, with -mode points
 	pictured = 12  // per cent are sent with a file
 	filed    = 12  // per cent of what comes in has a file
 	typing   = 6   // per cent of what happens on the Mac is the owner's own typing
+	arriving = 200 // milliseconds at most between two things that happen on the Mac
 )
 
 // The recipients whose outcome the simulator chooses.
@@ -44,13 +47,18 @@ func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
 		to := fmt.Sprintf("+1415555%02d%02d", 10+i, l.number[len(l.number)-1]-'0')
 		wg.Go(func() { r.converse(ctx, l, to, busy) })
 	}
+	if r.options.mode == modePoints {
+		for i := range fickle {
+			wg.Go(func() { r.converse(ctx, l, fmt.Sprintf("%s%d%02d", fickles, i, l.number[len(l.number)-1]-'0'), 6*busy) })
+		}
+	}
 	specials := []string{notOnIMessage, undelivered, readsIt, silentOne, timesOut, green, recovers}
 	for _, to := range specials {
 		pause := 1500
 		switch {
 		case to == silentOne && r.shape.silent:
 			pause = 100
-		case to == notOnIMessage && l.number == numberOf(fallbackLine):
+		case to == notOnIMessage && l.bySMS:
 			pause = 150 // what they lead to is seldom
 		case to == silentOne:
 			pause = 500
@@ -59,6 +67,9 @@ func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
 	}
 	wg.Go(func() { r.write(ctx, l) })
 }
+
+// fickles is what the numbers of those begin with who may not get what was sent to them.
+const fickles = "+14155553"
 
 // converse sends to one person, one message after the other.
 func (r *round) converse(ctx context.Context, l *line, to string, pause int) {
@@ -114,6 +125,9 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 	if r.shape.queued {
 		steered, cancel, expire = hurried, 1500, 3000 // when it waits in the journal
 	}
+	if strings.HasPrefix(to, fickles) {
+		steered, cancel, expire = 50, 600, 900
+	}
 	switch n := rand.IntN(100); {
 	case n < steered:
 		s.canceling = true
@@ -158,7 +172,11 @@ func (r *round) write(ctx context.Context, l *line) {
 		r.total.fail("harness", err.Error())
 		return
 	}
-	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(200))*time.Millisecond); n++ {
+	most := arriving
+	if r.options.mode == modePoints {
+		most *= 5 // the machine's time is for those who start again
+	}
+	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(most))*time.Millisecond); n++ {
 		who := fmt.Sprintf("+1415555%02d%02d", 10+rand.IntN(people), l.number[len(l.number)-1]-'0')
 		if rand.IntN(100) < typing {
 			text := fmt.Sprintf("typed %d", n)

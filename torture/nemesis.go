@@ -27,7 +27,7 @@ func (r *round) torment(ctx, loading context.Context) {
 // pace is the longest pause between two bad things, in milliseconds.
 func (r *round) pace() int {
 	if r.options.mode == modePoints {
-		return 150
+		return 300
 	}
 	return 30
 }
@@ -35,9 +35,11 @@ func (r *round) pace() int {
 // harm is one bad thing, drawn by weight.
 func (r *round) harm(ctx context.Context, l *line) error {
 	t := r.total
-	kill := 1000
+	kill, stop, cut, full := 1000, 130, 40, 10
 	if r.options.mode == modePoints {
-		kill = 60 // now and then, so that nobody waits long for a place that never comes
+		// Now and then, so that nobody waits long for a place that never comes. Who stands
+		// still or hears nothing comes to no place.
+		kill, stop, cut, full = 60, 40, 10, 2
 	}
 	alive := kill // who is killed all the time never comes to what is seldom
 	if r.shape.calm {
@@ -57,10 +59,10 @@ func (r *round) harm(ctx context.Context, l *line) error {
 		{kill * 4 / 100, func() error { return r.killed(l.mac.messages.signal(syscall.SIGKILL), &t.Kills.Messages) }},
 		{kill * 30 / 100, func() error { return r.killRun(isShim, &t.Kills.Shim) }},
 		{kill * 30 / 100, func() error { return r.killRun(isOsascript, &t.Kills.Osascript) }},
-		{130, func() error { return r.stopOne(l) }},
-		{40, func() error { return r.cutLink() }},
+		{stop, func() error { return r.stopOne(l) }},
+		{cut, func() error { return r.cutLink() }},
 		{swaps, func() error { return r.changeMac(ctx, l) }},
-		{10, func() error { return r.fillDisk(l) }},
+		{full, func() error { return r.fillDisk(l) }},
 		{6, func() error { t.count(&t.Replaced, 1); return l.mac.replaceDB(ctx, r.random.IntN(2) == 0) }},
 	}
 	total := 0

@@ -53,10 +53,10 @@ func (p *planner) env(prefixes ...string) []string {
 		p.wanted = ""
 		return []string{seed, "FAULT_PLAN=" + place}
 	}
-	if p.random.IntN(8) == 0 {
+	if p.random.IntN(16) == 0 {
 		return []string{seed}
 	}
-	if p.random.IntN(5) < 3 && len(p.only) == 0 && len(p.often) == 0 {
+	if p.random.IntN(5) < 4 && len(p.only) == 0 && len(p.often) == 0 {
 		return []string{seed, "FAULT_PLAN=" + strings.Join(p.behind(prefixes), ",")}
 	}
 	if p.random.IntN(3) == 0 && len(p.often) == 0 {

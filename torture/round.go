@@ -59,7 +59,8 @@ type shape struct {
 	hasty  bool     // a round that does not come to rest is not waited for long
 }
 
-// lineCount is how many lines there are; one of them sends by SMS who is not on iMessage.
+// lineCount is how many lines there are; one of them sends by SMS who is not on iMessage,
+// both with -mode points: it is seldom.
 const (
 	lineCount    = 2
 	fallbackLine = 1

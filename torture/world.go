@@ -41,7 +41,7 @@ func (r *round) set(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range lineCount {
-		l := &line{round: r, number: numberOf(i)}
+		l := &line{round: r, number: numberOf(i), bySMS: i == fallbackLine || r.options.mode == modePoints}
 		if l.disk, err = newDisk(filepath.Join(r.dir, fmt.Sprintf("disk-mac%d", i))); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (r *round) set(ctx context.Context) (err error) {
 			return err
 		}
 		fallback := "off"
-		if i == fallbackLine {
+		if l.bySMS {
 			fallback = "on"
 		}
 		if _, err := run(ctx, nil, r.bin.bluecloud, "line", "add", l.number, "--account", r.account, "--pace", "off", "--sms-fallback="+fallback, "--database", r.database()); err != nil {
