@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -307,14 +308,19 @@ func (j *jury) inOrder() {
 
 // notIdle: who lets everything fail or be unknown keeps all the other rules.
 func (j *jury) notIdle() {
-	went := 0
+	sent, went := 0, 0 // without those that were meant to be canceled or to run out of time
+	for _, s := range j.sent {
+		if !strings.HasPrefix(s.to, fickles) {
+			sent++
+		}
+	}
 	for _, c := range j.claims {
-		if c.ordered() && c.went() {
+		if c.ordered() && c.went() && !strings.HasPrefix(c.To, fickles) {
 			went++
 		}
 	}
-	if len(j.sent) > 100 && went < len(j.sent)/3 {
-		j.accuse("idle", "of %d messages only %d went out", len(j.sent), went)
+	if sent > 100 && went < sent/3 {
+		j.accuse("idle", "of %d messages only %d went out", sent, went)
 	}
 }
 
