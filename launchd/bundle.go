@@ -241,14 +241,25 @@ func (b Bundle) swap() error {
 	if err == nil {
 		err = os.Rename(b.next(), b.former())
 	}
-	if err == nil {
-		err = b.exchange()
+	if err != nil {
+		return err
 	}
-	return err
+	if err := b.change(); err != nil {
+		return errors.Join(err, drop(b.former())) // the next version, which nobody may go back to
+	}
+	return b.syncPlaces()
 }
 
-// exchange has the former version and the one at Path change places.
+// exchange has the former version and the one at Path change places, also on the disk.
 func (b Bundle) exchange() error {
+	if err := b.change(); err != nil {
+		return err
+	}
+	return b.syncPlaces()
+}
+
+// change is exchange as far as running programs see it.
+func (b Bundle) change() error {
 	_, err := os.Lstat(b.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -259,11 +270,15 @@ func (b Bundle) exchange() error {
 	if errors.Is(err, syscall.ENOTSUP) {
 		return fmt.Errorf("the volume of %s cannot exchange two folders in one step: it must be APFS", b.Path)
 	}
-	if err == nil {
-		err = errors.Join(syncPath(b.workshop()), syncPath(filepath.Dir(b.Path)))
-	}
 	if err != nil {
 		return fmt.Errorf("put the application in its place: %w", err)
+	}
+	return nil
+}
+
+func (b Bundle) syncPlaces() error {
+	if err := errors.Join(syncPath(b.workshop()), syncPath(filepath.Dir(b.Path))); err != nil {
+		return fmt.Errorf("have the application in its place on disk: %w", err)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"bluerelay/launchd"
 )
 
 // TestReplaceOnAFullDisk runs out of space in the middle of the next version.
@@ -35,4 +37,32 @@ func TestReplaceOnAFullDisk(t *testing.T) {
 	}
 	h.wantVersion(t, "1")
 	wantOnly(t, filepath.Join(folder, ".bluerelay"), "lock")
+}
+
+// A version that cannot change places with the present one is none to go back to.
+func TestReplaceThatCannotExchange(t *testing.T) {
+	h := newHome(t)
+	b := h.bundle()
+	if err := b.Replace(t.Context(), h.program); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(b.Path, b.Path, "", syscall.MS_BIND, ""); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("no folder can be mounted here: %v", err)
+	}
+	unmount := func() { _ = syscall.Unmount(b.Path, syscall.MNT_DETACH) }
+	t.Cleanup(unmount)
+	h.download(t, "2")
+	if err := b.Replace(t.Context(), h.program); err == nil || !strings.Contains(err.Error(), "put the application in its place") {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "1")
+	wantOnly(t, filepath.Join(filepath.Dir(b.Path), ".bluerelay"), "lock")
+	unmount()
+	if err := b.Rollback(); !errors.Is(err, launchd.ErrNoFormer) {
+		t.Errorf("%v", err)
+	}
+	h.wantVersion(t, "1")
 }

@@ -190,11 +190,13 @@ func (i Installation) start(ctx context.Context, again bool) (Status, error) {
 		s, err = i.Job.AwaitUp(ctx, former)
 	}
 	if errors.Is(err, ErrSignature) {
-		// launchd keeps the signature of the day when the agent was loaded.
-		if err := i.Job.Bootout(ctx); err != nil {
+		// launchd keeps the signature of the day when the agent was loaded. Whoever has enough
+		// of waiting has not asked for a Mac without a relay until the next login.
+		whole := context.WithoutCancel(ctx)
+		if err := i.Job.Bootout(whole); err != nil {
 			return s, err
 		}
-		return i.up(ctx)
+		return i.up(whole)
 	}
 	return s, err
 }

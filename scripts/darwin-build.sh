@@ -78,10 +78,12 @@ for arch in "${archs[@]}"; do
   for package in "${packages[@]}"; do
     program=$out/darwin-$arch/$(basename "$package")
     # The relay speaks HTTP/1.1, the server on the other side of its websocket too: HTTP/2
-    # would be half a megabyte more in it for each kind of Mac.
-    tags=
-    [[ $program != */bluerelay ]] || tags=nethttpomithttp2
-    "${for_mac[@]}" go build -trimpath -buildvcs=false -tags "$tags" -ldflags="$ldflags" -o "$program" "$package"
+    # would be half a megabyte more in it for each kind of Mac. So would copies of small
+    # functions in what is not ours and not Go's runtime: the relay waits, it does not compute.
+    small=()
+    [[ $program != */bluerelay ]] || small=(-tags nethttpomithttp2 "-gcflags=all=-l"
+      "-gcflags=runtime/...=" "-gcflags=internal/runtime/...=" "-gcflags=internal/abi=" "-gcflags=bluerelay/...=")
+    "${for_mac[@]}" go build -trimpath -buildvcs=false "${small[@]}" -ldflags="$ldflags" -o "$program" "$package"
     programs+=("$program")
   done
   "$work/machostrip" "${programs[@]}"
