@@ -141,7 +141,7 @@ func (l *line) crowded() bool {
 	})
 	most := maxRetired
 	if l.round.options.mode == modePoints {
-		most = 1 // each takes its share of the machine
+		most = 2 // each takes its share of the machine
 	}
 	return len(l.retired) >= most
 }

@@ -43,7 +43,11 @@ const (
 
 // load starts who sends and who writes to a line.
 func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
-	for i := range people {
+	friends := people
+	if r.options.mode == modePoints {
+		friends = 2
+	}
+	for i := range friends {
 		to := fmt.Sprintf("+1415555%02d%02d", 10+i, l.number[len(l.number)-1]-'0')
 		wg.Go(func() { r.converse(ctx, l, to, busy) })
 	}
@@ -74,6 +78,10 @@ const fickles = "+14155553"
 // converse sends to one person, one message after the other.
 func (r *round) converse(ctx context.Context, l *line, to string, pause int) {
 	var open []string
+	ahead := ahead
+	if r.options.mode == modePoints {
+		ahead = 1 // so that messages wait at the relay and not in the cloud
+	}
 	for n := 0; ctx.Err() == nil; n++ {
 		if !r.sleep(ctx, time.Duration(1+rand.IntN(2*pause))*time.Millisecond) {
 			return
@@ -126,7 +134,7 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 		steered, cancel, expire = hurried, 1500, 3000 // when it waits in the journal
 	}
 	if strings.HasPrefix(to, fickles) {
-		steered, cancel, expire = 50, 600, 900
+		steered, cancel, expire = 50, 0, 5000
 	}
 	switch n := rand.IntN(100); {
 	case n < steered:
@@ -143,7 +151,7 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 			s.id, s.at = made.ID, time.Now()
 			r.history.accept(s)
 			if s.canceling {
-				r.later(r.random2(0, cancel), func() { r.cancel(context.WithoutCancel(ctx), s.id) })
+				r.work.Go(func() { r.cancel(ctx, s.id, cancel) })
 			}
 			return s.id
 		}
@@ -160,9 +168,21 @@ func (r *round) send(ctx context.Context, l *line, to, text, file string, unique
 	}
 }
 
-// cancel asks once; the answer may be lost, and the message says what became of it.
-func (r *round) cancel(ctx context.Context, id string) {
-	_, _, _ = r.call(ctx, http.MethodPost, "/v1/messages/"+id+"/cancel", "", map[string]any{})
+// cancel asks once, within so many milliseconds, or with 0 as soon as a Mac has the
+// message. The answer may be lost, and the message says what became of it.
+func (r *round) cancel(ctx context.Context, id string, within int) {
+	if within > 0 {
+		r.sleep(ctx, r.random2(0, within))
+	} else {
+		r.await(ctx, 20*time.Second, func() bool { return r.isAssigned(ctx, id) })
+	}
+	_, _, _ = r.call(context.WithoutCancel(ctx), http.MethodPost, "/v1/messages/"+id+"/cancel", "", map[string]any{})
+}
+
+func (r *round) isAssigned(ctx context.Context, id string) bool {
+	status, answer, err := r.call(ctx, http.MethodGet, "/v1/messages/"+id, "", nil)
+	var m claim
+	return err == nil && status == http.StatusOK && json.Unmarshal(answer, &m) == nil && m.Status != "queued"
 }
 
 // write lets people write to the Mac, and its owner to them.

@@ -50,6 +50,7 @@ type options struct {
 	keep     string
 	broken   string
 	after    string
+	places   string
 }
 
 // The modes: where processes are killed.
@@ -71,6 +72,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.source, "source", ".", "root of the module to build")
 	flags.StringVar(&o.keep, "keep", os.TempDir(), "where the folder of a round with a violation is left")
 	flags.StringVar(&o.after, "after", "", "summaries of former runs, `FILES` of -json separated by commas: what they met seldom is aimed at first")
+	flags.StringVar(&o.places, "places", "", "with -mode points: kill only at places that begin with one of these, `PREFIXES` separated by commas")
 	flags.StringVar(&o.broken, "broken", "", "break rules on purpose, `NAMES` separated by commas or all, and fail where the harness does not notice")
 	if err := flags.Parse(args); err != nil {
 		return o, err

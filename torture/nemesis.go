@@ -35,17 +35,16 @@ func (r *round) pace() int {
 // harm is one bad thing, drawn by weight.
 func (r *round) harm(ctx context.Context, l *line) error {
 	t := r.total
-	kill, stop, cut, full := 1000, 130, 40, 10
+	kill, stop, cut, full, swaps := 1000, 130, 40, 10, 60
 	if r.options.mode == modePoints {
 		// Now and then, so that nobody waits long for a place that never comes. Who stands
-		// still or hears nothing comes to no place.
-		kill, stop, cut, full = 60, 40, 10, 2
+		// still, hears nothing or is replaced comes to no place.
+		kill, stop, cut, full, swaps = 60, 40, 10, 2, 25
 	}
 	alive := kill // who is killed all the time never comes to what is seldom
 	if r.shape.calm {
 		alive /= 5
 	}
-	swaps := 60
 	if r.shape.swaps {
 		swaps = 200
 	}

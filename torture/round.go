@@ -79,7 +79,10 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 		r.shape.calm = total.Rounds%2 == 1
 		r.shape.queued = r.shape.calm && (total.Rounds%4 == 3 || o.mode == modePoints)
 	}
-	r.planner = newPlanner(o, total.places, total.shape, total.met)
+	if o.places != "" {
+		r.shape.only, r.shape.calm, r.shape.queued = strings.Split(o.places, ","), true, true
+	}
+	r.planner = newPlanner(o, total.places, r.shape, total.met)
 	r.ends.path = filepath.Join(dir, "ends.log")
 	return r, os.MkdirAll(dir, 0o700)
 }
