@@ -51,7 +51,7 @@ func osascriptCases() []aCase {
 		takes(13, "wrong chat"),
 		says(14, "Automation denied", "Not authorized to send Apple events to Messages. (-1743)", denied),
 		says(14, "Automation denied, British", "Not authorised to send Apple events to Messages. (-1743)", denied),
-		{number: 15, name: "prompt pending", steps: []step{hang}, limit: soon, want: outcome(none, applescript.Prompt, 0)},
+		{number: 15, name: "prompt pending", steps: []step{hang}, limit: later, want: outcome(none, applescript.Prompt, 0)},
 		{number: 16, name: "hang after the marker", steps: []step{marker, hang}, limit: later, want: outcome(may, applescript.TimedOut, 0)},
 		{number: 17, name: "event timeout", steps: after(marker, fault("Messages got an error: AppleEvent timed out. (-1712)")), want: outcome(may, applescript.TimedOut, -1712)},
 		says(18, "not running", "Messages got an error: Application isn’t running. (-600)", outcome(none, applescript.NotRunning, -600)),
@@ -114,7 +114,11 @@ func TestOsascriptCases(t *testing.T) {
 			if got := s.recover(); got != c.want {
 				t.Errorf("case %d: Recover gave %+v, want %+v", c.number, got, c.want)
 			}
-			if got := s.calls()[0].Args[7]; got != req.Value {
+			calls := s.calls()
+			if len(calls) != 1 {
+				t.Fatalf("case %d: osascript has noted %d calls", c.number, len(calls))
+			}
+			if got := calls[0].Args[7]; got != req.Value {
 				t.Errorf("case %d: %d bytes arrived of %d", c.number, len(got), len(req.Value))
 			}
 		})

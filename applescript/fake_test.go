@@ -77,6 +77,7 @@ var (
 	hang       = step{Do: "hang"}
 	ignoreTerm = step{Do: "ignore term"}
 	breed      = step{Do: "grandchild"}
+	heldBy     = step{Do: "held by"} // until the lock file names its holder
 )
 
 // fault is how osascript ends with an error.
@@ -170,6 +171,8 @@ func (s step) play(dir string) error {
 		return os.WriteFile(filepath.Join(dir, s.Text), nil, 0o600)
 	case "wait":
 		return awaitFile(filepath.Join(dir, s.Text))
+	case "held by":
+		return awaitHolder()
 	case "hang":
 		<-time.After(lifetime)
 		return nil
@@ -180,6 +183,18 @@ func (s step) play(dir string) error {
 		return startGrandchild()
 	}
 	return errors.New("unknown step " + s.Do)
+}
+
+// awaitHolder waits until the shim has written into the lock file, which osascript has as
+// its fourth descriptor.
+func awaitHolder() error {
+	lock := os.NewFile(3, "lock")
+	for end := time.Now().Add(lifetime); time.Now().Before(end); <-time.After(5 * time.Millisecond) {
+		if info, err := lock.Stat(); err != nil || info.Size() > 0 {
+			return err
+		}
+	}
+	return errors.New("nobody holds the lock")
 }
 
 func babble(w io.Writer, n int) error {

@@ -17,7 +17,7 @@ import (
 // spoken leaves it time to start on a busy machine.
 const (
 	soon  = 200 * time.Millisecond
-	later = 2 * time.Second
+	later = 5 * time.Second
 )
 
 func outcome(e applescript.Effect, r applescript.Reason, number int) applescript.Outcome {

@@ -19,8 +19,8 @@ import (
 // recovers the run does it, some seconds after the deadline, and not before.
 func TestOsascriptWithoutItsShim(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, ignoreTerm, marker, signalParent(), breed, touch("orphan"), hang)
-	s.sender.Limit = time.Second
+	s := newStage(t, ignoreTerm, marker, heldBy, signalParent(), breed, touch("orphan"), hang)
+	s.sender.Limit = later
 	began := time.Now()
 	if o := s.send(text("hello")); o != outcome(applescript.MayHave, applescript.Interrupted, 0) {
 		t.Errorf("got %+v", o)

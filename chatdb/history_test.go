@@ -168,7 +168,7 @@ func FuzzSummary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()
 		edits, unsent, _ := chatdb.ParseSummary(data)
-		if d := time.Since(start); d > time.Second {
+		if d := time.Since(start); d > 10*time.Second { // a machine may stand still for a moment
 			t.Errorf("%d bytes took %v", len(data), d)
 		}
 		size := 0

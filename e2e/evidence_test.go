@@ -61,9 +61,9 @@ func TestEvidence(t *testing.T) {
 	eventually(t, 20*time.Second, "failed", func() bool { return w.get(out.ID).Status == "failed" })
 	w.relay.out.await(t, `problem=account`, 20*time.Second)
 	waiting := w.send("+14155550106", "waits for the account")
-	if list := run(t, bluecloud, "relay", "list", "--database", w.database()); !strings.Contains(list, "sign in") {
-		t.Errorf("the reason is not shown: %s", list)
-	}
+	eventually(t, 20*time.Second, "the reason is shown", func() bool {
+		return strings.Contains(run(t, bluecloud, "relay", "list", "--database", w.database()), "sign in")
+	})
 	// The owner signs in and writes to somebody: the queue goes on.
 	if _, err := simulator.Type(t.Context(), mac, "+14155550107", "works again"); err != nil {
 		t.Fatal(err)

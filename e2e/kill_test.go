@@ -97,7 +97,7 @@ func TestKillBoth(t *testing.T) {
 	})
 	accepted := make(map[string]string) // content by id
 	writers.Go(func() {
-		for i := 0; len(accepted) < outbound; i++ {
+		for i := 0; len(accepted) < outbound && !t.Failed(); i++ {
 			content := fmt.Sprintf("outbound %d", i)
 			// A reply that is lost leaves open whether the message was stored; such a
 			// one is not repeated and counts neither way.

@@ -104,7 +104,10 @@ func TestChatDBIsWithheld(t *testing.T) {
 		program = filepath.Join(w.dir, "bluerelay")
 		data, err := os.ReadFile(bluerelay)
 		must(err)
-		must(os.WriteFile(program, data, 0o755))
+		syscall.ForkLock.RLock() // a child of another test would hold it open for writing
+		err = os.WriteFile(program, data, 0o755)
+		syscall.ForkLock.RUnlock()
+		must(err)
 		must(os.Chmod(filepath.Dir(w.dir), 0o755))
 		must(filepath.WalkDir(w.state(), func(path string, _ os.DirEntry, err error) error {
 			return errors.Join(err, os.Chown(path, 65534, 65534))

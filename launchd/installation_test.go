@@ -176,7 +176,7 @@ func TestInstallTakesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	short := i
-	short.Job.Up = 3 * time.Second
+	short.Job.Up, short.Job.Steady = 10*time.Second, time.Second
 	_, _, err := short.Install(t.Context(), h.program)
 	wantBack("status 7", err)
 

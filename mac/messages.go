@@ -82,10 +82,12 @@ func gone(ctx context.Context, pids []int, grace time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	for _, pid := range pids {
-		for pause := 10 * time.Millisecond; Alive(pid); pause = min(2*pause, time.Second) {
-			select {
-			case <-ctx.Done():
+		for pause := 10 * time.Millisecond; Alive(pid); pause = min(2*pause, 100*time.Millisecond) {
+			if ctx.Err() != nil {
 				return false
+			}
+			select {
+			case <-ctx.Done(): // one more look
 			case <-time.After(pause):
 			}
 		}

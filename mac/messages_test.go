@@ -88,7 +88,7 @@ func TestEndMessages(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		ended := stubborn(t, dir, tt.script)
-		if err := (Tools{Dir: dir}).EndMessages(t.Context(), 300*time.Millisecond); err != nil {
+		if err := (Tools{Dir: dir}).EndMessages(t.Context(), time.Second); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		exit, ok := errors.AsType[*exec.ExitError](<-ended)
@@ -115,7 +115,7 @@ func TestEndMessagesStops(t *testing.T) {
 	if err := (Tools{Dir: dir}).EndMessages(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
-	if err := (Tools{Dir: dir}).EndMessages(t.Context(), 300*time.Millisecond); err != nil {
+	if err := (Tools{Dir: dir}).EndMessages(t.Context(), time.Second); err != nil {
 		t.Error(err)
 	}
 	<-ended

@@ -43,5 +43,7 @@ func (s *sender) answer(ctx context.Context, to chan<- applescript.Outcome) {
 
 // note keeps what Messages said last.
 func (r *Relay) note(o applescript.Outcome) {
-	r.heard.Store(&heard{o, time.Now()})
+	if r.heard.Swap(&heard{o, time.Now()}) == nil {
+		ring(r.health.news) // a checkup may have said that nobody knows
+	}
 }

@@ -28,10 +28,11 @@ func (s *story) toGroup(message, guid, text string) {
 	clearOutbox(s.t, s.j)
 }
 
-// ends notes that osascript has ended for a send, and leaves its window open.
+// ends notes that osascript has ended for a send, and leaves its window open. It has a few
+// seconds for the rows that are dated now, while the disk may be slow.
 func (s *story) ends(message string) {
 	s.t.Helper()
-	hand(s.t, s.j, message, time.Now(), time.Now().Add(time.Hour))
+	hand(s.t, s.j, message, time.Now().Add(5*time.Second), time.Now().Add(time.Hour))
 }
 
 // TestGhosts: what Messages leaves where it could not route what it took, by the names

@@ -81,10 +81,13 @@ type download struct {
 	root string
 }
 
+// stall is how long a download may say nothing; also a machine that is busy may.
+const stall = 2 * time.Second
+
 func newDownload(t testing.TB, content []byte, size int64) *download {
 	t.Helper()
 	d := &download{store: newStore(t, content), j: newJournal(t), root: filepath.Join(t.TempDir(), "Attachments")}
-	cfg := Config{Attachments: d.root, RetryMax: 20 * time.Millisecond, Stall: 200 * time.Millisecond}
+	cfg := Config{Attachments: d.root, RetryMax: 20 * time.Millisecond, Stall: stall}
 	cfg.defaults()
 	d.f = newFetcher(&Relay{cfg: cfg, log: slog.New(slog.DiscardHandler), journal: d.j, health: newHealth(), credential: Credential{Server: d.URL}, keys: keysOf(t, Credential{Server: d.URL, Secret: "secret"}),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1), fetchBell: make(chan struct{}, 1)})

@@ -106,6 +106,11 @@ func TestOldCopyOfTheJournal(t *testing.T) {
 	m.greeting(func(wire.Hello) (wire.Welcome, int) { m.deaf = false; return wire.Welcome{}, 0 })
 	m.start()
 	m.hears("sending msg_1 1")
+	m.until("chat.db is read", func() bool { // else the row may be history
+		db, done := m.relay.borrowDB()
+		defer done()
+		return db != nil
+	})
 	m.say("G-1", alice, "hello", true, time.Now())
 	m.hears("sent msg_1 1")
 	if ran := m.ran(); len(ran) != 1 {

@@ -81,6 +81,7 @@ func (k *keeper) watchMessages(ctx context.Context, now time.Time) {
 		return
 	}
 	k.next = now.Add(k.cfg.Look)
+	answers := k.answers.Load()
 	pids, err := k.cfg.Tools.Messages(ctx)
 	switch {
 	case err != nil:
@@ -89,6 +90,7 @@ func (k *keeper) watchMessages(ctx context.Context, now time.Time) {
 		k.pid, k.next = pids[0], now.Add(20*k.cfg.Look) // another process may come to have the number
 		k.gone.Store(false)
 		k.blind.Store(false)
+	case k.answers.Load() != answers: // it has come up meanwhile
 	case k.blind.Load(): // it answers all the same, under a name of its own
 	default:
 		k.pid = 0

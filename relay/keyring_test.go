@@ -277,9 +277,7 @@ func keychainTools(t testing.TB) mac.Tools {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "security"), script, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, filepath.Join(dir, "security"), string(script))
 	return mac.Tools{Dir: dir}
 }
 
@@ -365,9 +363,7 @@ func TestPairExcludesFromBackups(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]string{"exit 0": "is left out of this Mac's backups", "exit 7": "run `tmutil addexclusion '"} {
 		cloud, dir := newPairingCloud(t), t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "tmutil"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		writeProgram(t, filepath.Join(dir, "tmutil"), "#!/bin/sh\n"+script)
 		var said []string
 		p := cloud.pairing(t)
 		p.Tools, p.Say = mac.Tools{Dir: dir}, func(s string) { said = append(said, s) }

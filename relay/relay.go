@@ -142,6 +142,7 @@ type Relay struct {
 	idle       atomic.Bool   // the sender waits for work
 	awaiting   atomic.Bool   // the uploader waits for Messages to have a file
 	gone       atomic.Bool   // Messages does not run, as far as the keeper saw
+	answers    atomic.Int64  // how often Messages has answered
 	blind      atomic.Bool   // what the keeper sees of Messages does not count
 	hurry      atomic.Bool   // the cloud is back: the uploader need not pause any longer
 

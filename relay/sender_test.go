@@ -16,9 +16,7 @@ import (
 // newSender is a sender whose osascript is that shell script.
 func newSender(t testing.TB, script string) *sender {
 	program := filepath.Join(t.TempDir(), "osascript")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\ncat >/dev/null\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, program, "#!/bin/sh\ncat >/dev/null\n"+script+"\n")
 	r := &Relay{log: slog.New(slog.DiscardHandler), health: newHealth(), journal: newJournal(t), asks: make(chan chan applescript.Outcome),
 		sendBell: make(chan struct{}, 1), outboxBell: make(chan struct{}, 1)}
 	r.journal.failed = r.unwritten

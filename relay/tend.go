@@ -122,6 +122,7 @@ func (s *sender) seenUp() {
 // sees of it counts no longer.
 func (s *sender) answered(ctx context.Context) {
 	s.mute, s.quiet = 0, false
+	s.answers.Add(1)
 	s.seenUp()
 	s.patience, s.relaunch = 0, time.Time{}
 	if !s.gone.Load() {

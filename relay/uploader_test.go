@@ -130,7 +130,7 @@ func newFetching(t testing.TB, change func(*Config)) *fetching {
 	if err := os.MkdirAll(f.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{StateDir: t.TempDir(), ChatDB: f.m.path, Sips: "/nowhere", Afconvert: "/nowhere", Grace: 300 * time.Millisecond}
+	cfg := Config{StateDir: t.TempDir(), ChatDB: f.m.path, Sips: "/nowhere", Afconvert: "/nowhere", Grace: 300 * time.Millisecond, RetryMax: 200 * time.Millisecond}
 	if change != nil {
 		change(&cfg)
 	}
@@ -289,8 +289,8 @@ func TestFileOfAnotherSize(t *testing.T) {
 	t.Parallel()
 	f := newFetching(t, nil)
 	f.arrives("photo.jpg", "public.jpeg", 0, sample)
-	f.m.exec("UPDATE attachment SET transfer_state = 5, total_bytes = total_bytes + 1")
 	began := time.Now()
+	f.m.exec("UPDATE attachment SET transfer_state = 5, total_bytes = total_bytes + 1")
 	ring(f.u.uploadBell)
 	f.ends(t, uploadStored)
 	if took := time.Since(began); took < f.u.cfg.Grace {
@@ -335,9 +335,7 @@ func TestConverter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			program := filepath.Join(t.TempDir(), "convert")
-			if err := os.WriteFile(program, []byte("#!/bin/sh\n"+c.script+"\n"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			writeProgram(t, program, "#!/bin/sh\n"+c.script+"\n")
 			f := newFetching(t, func(cfg *Config) { cfg.Sips, cfg.Afconvert, cfg.ConvertLimit = program, program, 3*time.Second })
 			f.arrives(c.file, c.uti, 5, sample)
 			f.ends(t, uploadStored)

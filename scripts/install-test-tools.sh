@@ -62,7 +62,7 @@ if [[ $(id -u) -ne 0 ]]; then
   command -v sudo >/dev/null || die "run as root: apt-get install ${missing[*]}"
   root=(sudo)
 fi
-apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@"; }
+apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=5 "$@"; }
 
 printf 'install-test-tools: apt-get install %s\n' "${missing[*]}"
 apt update >/dev/null

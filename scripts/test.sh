@@ -111,7 +111,7 @@ step_postgres() { TEST_ENGINE=postgres go test -vet=off -race -shuffle=on -timeo
 
 # Without the vet that go test would make anew for this kind of build: the step vet has looked
 # at everything, with more checks.
-step_tests() { go test -vet=off -race -shuffle=on -timeout 10m ./...; }
+step_tests() { go test -vet=off -race -shuffle=on -timeout 20m ./...; }
 
 for step in "${steps[@]}"; do
   [[ " ${all[*]} " == *" $step "* ]] || { echo "test: no step $step, there are: ${all[*]}" >&2; exit 2; }

@@ -30,7 +30,7 @@ if [[ ! -x $program ]]; then
   trap 'rm -rf "$work"' EXIT
   mkdir "$work/zig"
   cp tools/zig/package.json tools/zig/package-lock.json "$work/zig/"
-  npm ci --prefix "$work/zig" --cache "$work/npm" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+  npm ci --prefix "$work/zig" --cache "$work/npm" --ignore-scripts --no-audit --no-fund --fetch-retries=5 --loglevel=error >&2
   mv -T "$work/zig" "$home" 2>/dev/null || [[ -x $program ]] || die "cannot move zig to $home"
 fi
 printf '%s\n' "$program"

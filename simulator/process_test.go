@@ -84,7 +84,7 @@ func TestRestartContinuesALife(t *testing.T) {
 }
 
 func TestLateRowAfterCrash(t *testing.T) {
-	b := start(t, simulator.Options{Speed: 10})
+	b := start(t, simulator.Options{Speed: 4}) // three seconds for the crash
 	b.send(t, "+15005550005", "late")
 	b.kill(t)
 	if r := b.rows(t, "TRUE"); len(r) != 0 {
@@ -103,6 +103,7 @@ func TestCrashesMakeNothingTwice(t *testing.T) {
 	b := start(t, simulator.Options{Speed: 5})
 	accepted, program := make(map[string]bool), b.Osascript()
 	for crash := range 8 {
+		grown := len(b.effects(t))
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		for i := range 4 {
@@ -118,7 +119,6 @@ func TestCrashesMakeNothingTwice(t *testing.T) {
 				accepted[text] = r.code == 0
 			})
 		}
-		grown := len(b.effects(t))
 		eventually(t, "an effect", func() bool { return len(b.effects(t)) > grown })
 		b.kill(t)
 		wg.Wait()

@@ -205,12 +205,12 @@ func (r rule) notice(ctx context.Context, o options, dir string) (*violation, ti
 		if err == nil {
 			err = one.run(ctx, func() {})
 		}
-		if err != nil {
-			return nil, 0, err
-		}
 		// Another violation may be one of haste: a round is not given long to come to rest.
 		if i := slices.IndexFunc(total.Violations, func(v violation) bool { return slices.Contains(r.shows, v.Rule) }); i >= 0 {
 			return &total.Violations[i], time.Since(began), nil
+		}
+		if err != nil {
+			return nil, 0, err
 		}
 	}
 	return nil, time.Since(began), ctx.Err()

@@ -220,7 +220,7 @@ func (l *line) restore(ctx context.Context, wait time.Duration) error {
 	// It may have had nothing to report since the copy; then it is no old journal. Whoever
 	// changes the Mac while it is refused gives up what came in since then, so the verdict
 	// is waited for, which takes long on a machine with much to do.
-	l.round.await(ctx, 10*time.Second, func() bool { return r.refused.Load()+r.welcomed.Load() > 0 })
+	l.round.await(ctx, time.Minute, func() bool { return r.refused.Load()+r.welcomed.Load() > 0 })
 	if r.refused.Load() == 0 {
 		return nil
 	}

@@ -114,12 +114,14 @@ func (r *round) run(ctx context.Context, tick func()) (err error) {
 	nemesis.Wait()
 	r.work.Wait()
 	resting := r.rest(ctx)
+	if err = ctx.Err(); err == nil {
+		err = r.judge(ctx, resting)
+	}
+	// Until now: a shim that was left behind may still have stopped at a place.
 	stopWatch()
 	watch.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return r.judge(ctx, resting)
+	r.work.Wait()
+	return err
 }
 
 // await asks again and again until ok says yes. It returns false when the time is over.
@@ -250,7 +252,10 @@ func (r *round) close(failed bool) error {
 	if r.disk != nil {
 		r.disk.remove()
 	}
-	return errors.Join(err, os.RemoveAll(r.dir))
+	// An osascript that was left behind writes its log once more.
+	var removed error
+	r.await(context.Background(), 10*time.Second, func() bool { removed = os.RemoveAll(r.dir); return removed == nil })
+	return errors.Join(err, removed)
 }
 
 func (r *round) keepFolder() error {

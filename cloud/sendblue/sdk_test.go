@@ -34,7 +34,7 @@ func TestOfficialSDK(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run(ctx, t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	run(ctx, t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5")
 
 	site := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/a.png" {
