@@ -86,14 +86,16 @@ func (p *planner) env(prefixes ...string) []string {
 	return []string{seed, "FAULT_PLAN=" + strings.Join(plan, ",")}
 }
 
-// behind is a plan of all places that were met less often than places are on average, or
-// less than half as often, whichever the process comes to first. Those that every process
-// comes to are soon met often enough and leave the way to the others free. Of before and
-// after it has one: the other would never be met.
+// behind is a plan of all places that were met as seldom as one drawn by lot, and not more
+// often than places are on average, whichever the process comes to first. Those that every
+// process comes to are soon met often enough and leave the way to the others free. Of before
+// and after it has one: the other would never be met.
 func (p *planner) behind(prefixes []string) []string {
 	limit := p.average()
-	if p.random.IntN(2) == 0 {
-		limit /= 2
+	for range 3 {
+		if place := p.places[p.random.IntN(len(p.places))]; hasPrefix(place, prefixes) {
+			limit = min(limit, p.hits[place])
+		}
 	}
 	side := []string{".before", ".after"}[p.random.IntN(2)]
 	lags := func(place string) bool { return p.hits[place] <= limit }
