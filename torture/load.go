@@ -192,9 +192,9 @@ func (r *round) write(ctx context.Context, l *line) {
 		r.total.fail("harness", err.Error())
 		return
 	}
-	most := arriving
+	most, filed := arriving, filed
 	if r.options.mode == modePoints {
-		most *= 5 // the machine's time is for those who start again
+		most, filed = 5*arriving, 3*filed // the machine's time is for those who start again
 	}
 	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(most))*time.Millisecond); n++ {
 		who := fmt.Sprintf("+1415555%02d%02d", 10+rand.IntN(people), l.number[len(l.number)-1]-'0')
