@@ -157,7 +157,8 @@ type Service struct {
 	transfers transfers
 }
 
-// New makes a Service. Call Run once.
+// New makes a Service. Where it is to serve, call Begin before the first request comes,
+// and Run once.
 func New(cfg Config) *Service {
 	cfg.defaults()
 	s := &Service{began: time.Now(), cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store)}
@@ -175,12 +176,12 @@ func New(cfg Config) *Service {
 	return s
 }
 
+// Begin notes that no Mac is connected: those that come from now on are.
+func (s *Service) Begin(ctx context.Context) error { return s.store.Write(ctx, s.disconnectAll) }
+
 // Run delivers webhooks, fetches files and sweeps until ctx ends. Then it closes the relays'
 // connections and the streams of events, lets webhooks in hand finish, and returns when all of that is done.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.store.Write(context.WithoutCancel(ctx), s.disconnectAll); err != nil {
-		return err
-	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.dispatch.run(ctx) })
 	wg.Go(func() { s.fetch.run(ctx) })

@@ -83,6 +83,9 @@ func (w *world) start() {
 	}
 	w.store, w.cfg.Store = s, s
 	w.service = cloud.New(w.cfg)
+	if err := w.service.Begin(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
 	mux := http.NewServeMux()
 	w.service.RelayRoutes(mux)
 	api := held(w.t, sendblue.New(w.service, w.cfg.Log))

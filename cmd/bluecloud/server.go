@@ -148,6 +148,10 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 func (s *server) run(ctx context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	// Before a relay that waits at the port is let in, or it would be noted as gone.
+	if err := s.cloud.Begin(base); err != nil {
+		return errors.Join(err, s.close())
+	}
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
