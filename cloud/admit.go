@@ -107,7 +107,7 @@ func (s *session) admit(ctx context.Context, h wire.Hello) (held []store.Message
 
 // disown retires an install of which there are two journals: nobody can tell any
 // more what it has done. A session that runs on the other one ends too, before
-// anything else is assigned to it.
+// anything else is assigned to it; as it is out of the hub, its end is noted here.
 func (s *session) disown(tx *store.Tx, in store.Install, now time.Time) error {
 	if err := tx.RetireInstall(in.ID, now.UnixMilli()); err != nil {
 		return err
@@ -115,6 +115,9 @@ func (s *session) disown(tx *store.Tx, in store.Install, now time.Time) error {
 	if other := s.hub.serving(s.line.PhoneNumber); other != nil && other.install == in.ID {
 		s.hub.leave(other)
 		other.cancel(errOldJournal)
+		if err := s.noteGone(tx, in.RelayID, now); err != nil {
+			return err
+		}
 	}
 	return s.lost(tx, in.ID, s.line.ID, now)
 }

@@ -37,6 +37,19 @@ func (s *Service) disconnectAll(tx *store.Tx) error {
 	return nil
 }
 
+// noteGone notes that a Mac is not connected any more.
+func (s *Service) noteGone(tx *store.Tx, id string, now time.Time) error {
+	relay, err := tx.Relay(tx.Context(), id)
+	if err != nil {
+		return err
+	}
+	relay.Connected, relay.LastSeenAt = false, now.UnixMilli()
+	if err := tx.UpdateRelay(relay); err != nil {
+		return err
+	}
+	return s.tellRelay(tx, relay, store.Event{Type: offlineEvent}, now)
+}
+
 // tellRelay records an event about a Mac. One whose line was removed has nobody to be
 // told.
 func (s *Service) tellRelay(tx *store.Tx, relay store.Relay, e store.Event, now time.Time) error {

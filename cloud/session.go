@@ -199,15 +199,14 @@ func (s *session) ping(ctx context.Context, now time.Time) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateRelay(s.relay) })
 }
 
-// away notes that the Mac has gone, also while the server stops.
+// away notes that the Mac has gone, also while the server stops. It may have come back by
+// now, as sessions enter the hub inside a transaction, and leave it before one.
 func (s *session) away() {
-	now := time.Now()
-	s.relay.Connected, s.relay.LastSeenAt = false, now.UnixMilli()
 	err := s.store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.UpdateRelay(s.relay); err != nil {
-			return err
+		if one := s.hub.serving(s.number); one != nil && one.relay.ID == s.relay.ID {
+			return nil
 		}
-		return s.tellRelay(tx, s.relay, store.Event{Type: offlineEvent}, now)
+		return s.noteGone(tx, s.relay.ID, time.Now())
 	})
 	s.dispatch.ring()
 	if err != nil {

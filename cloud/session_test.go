@@ -186,6 +186,12 @@ func TestJournalOfYesterdayIsRefused(t *testing.T) {
 	if code := copied.closed(); code != wire.CloseJournal {
 		t.Fatalf("closed with %d", code)
 	}
+	if w.relay(w.line).Connected {
+		t.Error("the Mac counts as connected")
+	}
+	if events := w.macEvents(); !slices.Equal(events, []string{"relay.online", "relay.offline"}) {
+		t.Errorf("%q", events)
+	}
 	if got := w.message(id); got.Status != wire.StatusUnknown || got.ErrorCode != cloud.OutcomeUnknown {
 		t.Errorf("%+v", got)
 	}
@@ -400,7 +406,7 @@ func TestServerSaysGoodbye(t *testing.T) {
 
 // A Mac that has fallen silent without closing is noticed.
 func TestSilentMacIsAway(t *testing.T) {
-	w := newWorld(t, func(c *cloud.Config) { c.Ping = 250 * time.Millisecond })
+	w := newWorld(t, func(c *cloud.Config) { c.Ping = time.Second })
 	secret := w.paired(w.line)
 	m := w.connect(secret, hello("ins_a", 0))
 	m.idle() // its reader answers pings: it stays
