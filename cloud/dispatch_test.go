@@ -57,6 +57,26 @@ func next(t testing.TB, got chan posted) posted {
 
 func loopback(c *cloud.Config) { c.WebhookAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 
+// unhurried is loopback where no second try comes while a test runs, unless it asks for one.
+func unhurried(c *cloud.Config) {
+	loopback(c)
+	c.WebhookSchedule = []time.Duration{time.Hour}
+}
+
+// lenient is loopback with much time for receivers that hang.
+func lenient(c *cloud.Config) {
+	loopback(c)
+	c.WebhookTimeout = time.Minute
+}
+
+// hangs begins an answer, for which there is a shorter limit, and then waits.
+func hangs(release <-chan struct{}) http.HandlerFunc {
+	return func(rw http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		<-release
+	}
+}
+
 func (w *world) hook(url string, events ...string) store.Webhook {
 	w.t.Helper()
 	h, err := w.service.CreateWebhook(w.t.Context(), w.who, store.Webhook{Dialect: store.TextingBlue, URL: url, Events: events, Active: true})
@@ -179,7 +199,7 @@ func TestWebhookIsGivenUpAfterItsSchedule(t *testing.T) {
 
 // Down, restarted, up again: what was written with its event is delivered.
 func TestWebhookSurvivesARestart(t *testing.T) {
-	w := newWorld(t, loopback)
+	w := newWorld(t, unhurried)
 	var up atomic.Bool
 	url, got := receiver(t, func(rw http.ResponseWriter, _ *http.Request) {
 		if !up.Load() {
@@ -215,9 +235,9 @@ func TestWebhookSurvivesARestart(t *testing.T) {
 
 // A receiver that hangs, with a long queue before it, costs nobody else anything.
 func TestHangingReceiverCostsOthersNothing(t *testing.T) {
-	w := newWorld(t, loopback)
+	w := newWorld(t, lenient)
 	release := make(chan struct{})
-	slow, taken := receiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	slow, taken := receiver(t, hangs(release))
 	t.Cleanup(func() { close(release) }) // before the receiver closes, which waits
 	quick, got := receiver(t, nil)
 	hanging := w.hook(slow, "message.received")
@@ -250,9 +270,9 @@ func TestHangingReceiverCostsOthersNothing(t *testing.T) {
 
 // An account all of whose webhooks hang has half of the places, and others the rest.
 func TestHangingAccountLeavesPlaces(t *testing.T) {
-	w := newWorld(t, loopback)
+	w := newWorld(t, lenient)
 	release := make(chan struct{})
-	slow, taken := receiver(t, func(http.ResponseWriter, *http.Request) { <-release })
+	slow, taken := receiver(t, hangs(release))
 	t.Cleanup(func() { close(release) })
 	quick, got := receiver(t, nil)
 	other := w.account("team_b")

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,8 @@ func TestFileGoesWithItsMessage(t *testing.T) {
 		rw.Header().Set("Content-Type", "text/html")
 		_, _ = rw.Write(jpeg)
 	})
+	answer := sync.OnceFunc(func() { close(come) })
+	t.Cleanup(answer) // before the site closes, which waits
 	w := newWorld(t, reaching(s))
 	secret := w.paired(w.line)
 	m := w.connect(secret, hello("ins_a", 0))
@@ -103,7 +106,7 @@ func TestFileGoesWithItsMessage(t *testing.T) {
 	if why, err := w.service.WaitingFor(t.Context(), w.message(id)); err != nil || why == nil || why.Code != cloud.WaitingMedia {
 		t.Errorf("%+v, %v", why, err)
 	}
-	close(come)
+	answer()
 	o := m.order()
 	sum := sha256.Sum256(jpeg)
 	if o.Message != id || o.Text != secretText || o.File == nil || o.File.Name != "a_holiday.jpg" || o.File.MIME != "image/jpeg" ||
@@ -323,6 +326,8 @@ func slowSites(t testing.TB, name string, n int, begun chan<- string) (sites []*
 	for range n {
 		sites = append(sites, site(t, func(rw http.ResponseWriter, r *http.Request) {
 			begun <- name
+			rw.Header().Set("Content-Type", "image/jpeg")
+			_ = http.NewResponseController(rw).Flush() // for the header there is a shorter limit
 			select {
 			case <-word:
 				_, _ = rw.Write(jpeg)

@@ -128,7 +128,7 @@ func TestGoneSwitchesOffAtOnce(t *testing.T) {
 
 // Days of nothing but failures switch a webhook off; one success begins a new count.
 func TestLongFailureSwitchesOff(t *testing.T) {
-	w := newWorld(t, loopback)
+	w := newWorld(t, unhurried)
 	var up atomic.Bool
 	url, _ := receiver(t, func(rw http.ResponseWriter, _ *http.Request) {
 		if !up.Load() {

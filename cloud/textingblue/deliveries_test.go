@@ -72,7 +72,7 @@ func (w *world) logged(path string, n int, good func(delivery) bool) (p deliveri
 }
 
 func TestDeliveryLog(t *testing.T) {
-	w, m, _ := feedWorld(t, nil)
+	w, m, _ := feedWorld(t, unhurried)
 	var up atomic.Bool
 	up.Store(true)
 	url, got := receiver(t, &up)

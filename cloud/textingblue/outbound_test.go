@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ func TestMediaURL(t *testing.T) {
 		}
 	}))
 	defer site.Close()
+	answer := sync.OnceFunc(func() { close(come) })
+	defer answer() // before the site closes, which waits
 	w := newWorld(t, func(c *cloud.Config) {
 		c.MediaRoots = x509.NewCertPool()
 		c.MediaRoots.AddCert(site.Certificate())
@@ -59,7 +62,7 @@ func TestMediaURL(t *testing.T) {
 			t.Errorf("%v", why)
 		}
 	}
-	close(come)
+	answer()
 	if o := m.order(); o.Message != ids["/cat.png"] || o.Text != greeting || o.File == nil || o.File.Name != "cat.png" || o.File.Size != 5<<20 {
 		t.Errorf("%+v", o)
 	}
