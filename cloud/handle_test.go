@@ -63,6 +63,8 @@ func FuzzMessageOf(f *testing.F) {
 // Ids of messages follow the clock, and none comes twice, however many are made at once and
 // whatever the clock does meanwhile.
 func TestMessageIDsFollowTheClock(t *testing.T) {
+	was := lastID.Swap(0) // all tests share it
+	t.Cleanup(func() { lastID.Store(was) })
 	now := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
 	made := make(map[string]bool)
 	var before uint64

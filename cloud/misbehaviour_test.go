@@ -236,6 +236,9 @@ func TestSlowReader(t *testing.T) {
 	}
 	eventually(t, "the end of the connection", func() bool { return w.logs.has("does not read what it is sent") })
 	eventually(t, "the Mac is away", func() bool { return !w.relay(w.line).Connected })
+	w.stop()
+	w.cfg.WriteWait = 0 // the usual one: this Mac reads, if not always within a moment
+	w.start()
 	m := w.connect(secret, hello("ins_a", 0))
 	if o := m.order(); o.Attempt != 1 {
 		t.Errorf("%+v", o)

@@ -187,7 +187,7 @@ func TestReplacedMacTellsWhatItKnows(t *testing.T) {
 // That a part of a message was not sent is the word of the journal that has its order. One
 // that was put back to an earlier day and paired anew says it of what it sent since.
 func TestHalfByWordIsNoFact(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(c *cloud.Config) { c.ReleaseWait = 10 * time.Millisecond })
 	old := w.connect(w.paired(w.line), hello("ins_a", 0))
 	own, foreign := w.send("+14155550001"), w.send("+14155550002")
 	half := func(id string) wire.Report {
@@ -228,7 +228,8 @@ func TestReplacedMacReadsFirst(t *testing.T) {
 	back.leave()
 	back = w.connect(secret, hello("ins_a", 1))
 	back.heardOut()
-	again := w.connect(secret, hello("ins_a", 1))
+	again := w.connect(secret, hello("ins_a", 2))
+	again.seq = 1 // it is not sent away before that report
 	again.heardOut(received("later"))
 	if got := w.inbox(); got.AppleGUID != "unread" {
 		t.Errorf("%+v", got)
@@ -280,7 +281,7 @@ func (w *world) relay(l store.Line) store.Relay {
 // Only what its credential calls for is open to a Mac that was replaced, and nothing to
 // one that was revoked.
 func TestReplacedAndRevoked(t *testing.T) {
-	w := newWorld(t, func(c *cloud.Config) { c.ReleaseWait, c.Ping = time.Millisecond, 200*time.Millisecond })
+	w := newWorld(t, func(c *cloud.Config) { c.ReleaseWait, c.Ping = time.Millisecond, time.Second })
 	secret := w.paired(w.line)
 	first := w.relay(w.line)
 	second := w.replace()()

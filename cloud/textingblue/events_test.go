@@ -449,13 +449,16 @@ func TestStreamOutlivesTheReadTimeout(t *testing.T) {
 	w, m, _ := feedWorld(t, nil)
 	here := *w
 	here.server = httptest.NewUnstartedServer(w.server.Config.Handler)
-	here.server.Config.ReadTimeout = 50 * time.Millisecond
+	here.server.Config.ReadTimeout = time.Second // also for the request itself
 	here.server.Start()
 	t.Cleanup(here.server.Close)
-	s, _ := here.follow("")
+	s, status := here.follow("")
+	if s == nil {
+		t.Fatalf("refused with %d", status)
+	}
 	s.next()
 	select {
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(1500 * time.Millisecond):
 	case b := <-s.blocks:
 		t.Errorf("%+v", b)
 	}

@@ -265,11 +265,19 @@ func (w *world) sendFor(to string, life time.Duration) string {
 	return w.ok("POST", sendPath, fmt.Sprintf(`{"to":%q,"from":%q,"content":"Hi","expires_at":%d}`, to, line, time.Now().Add(life).UnixMilli()), http.StatusAccepted).id(w.t)
 }
 
+// pass has the time of a message pass. A short one might be over before the server reads
+// the request, which it then refuses.
+func (w *world) pass(id string) {
+	w.t.Helper()
+	w.exec("UPDATE messages SET expires_at = created_at WHERE id = '" + id + "'")
+}
+
 // A message that no relay has when its time passes ends, tells so, and is never sent.
 func TestWaitingMessagesExpire(t *testing.T) {
 	w := newWorld(t, nil)
-	id := w.sendFor(somebody, 50*time.Millisecond)
+	id := w.sendFor(somebody, time.Hour)
 	after := w.send(somebody)
+	w.pass(id)
 	eventually(t, "it expires", func() bool { return w.get(id).member(t, "status") == `"failed"` })
 	if a := w.get(id); a.member(t, "error_code") != `"expired"` {
 		t.Errorf("%s", a.body)
@@ -296,14 +304,11 @@ func TestTheMacExpiresWhatItHas(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	m.report(wire.Report{Kind: wire.Sent, Message: never})
-	late := w.sendFor("+14155550002", 30*time.Millisecond)
+	late := w.sendFor("+14155550002", time.Hour)
 	m.order()
 	m.leave()
 	// Its time passes while the relay is away: only the relay knows whether it began.
-	eventually(t, "its time has passed", func() bool {
-		at, err := w.store.Message(t.Context(), w.account.ID, late)
-		return err == nil && at.ExpiresAt < time.Now().UnixMilli()
-	})
+	w.pass(late)
 	m = w.connect(secret, hello("ins_a", m.seq))
 	for range 2 {
 		if o := m.order(); o.Message == late && o.ExpiresIn != 1 {
