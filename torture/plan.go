@@ -179,8 +179,8 @@ func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 // average is how often a place was met.
 func (p *planner) average() int {
 	sum := 0
-	for _, n := range p.hits {
-		sum += n
+	for _, place := range p.places {
+		sum += p.hits[place]
 	}
 	return sum / len(p.places)
 }

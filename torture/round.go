@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -79,10 +80,16 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 		r.shape.calm = total.Rounds%2 == 1
 		r.shape.queued = r.shape.calm && (total.Rounds%4 == 3 || o.mode == modePoints)
 	}
+	places := total.places
 	if o.places != "" {
-		r.shape.only, r.shape.calm, r.shape.queued = strings.Split(o.places, ","), true, true
+		r.shape.calm, r.shape.queued = true, true
+		prefixes := strings.Split(o.places, ",")
+		places = slices.DeleteFunc(slices.Clone(places), func(place string) bool { return !hasPrefix(place, prefixes) })
+		if len(places) == 0 {
+			return nil, fmt.Errorf("no place begins with one of %s", o.places)
+		}
 	}
-	r.planner = newPlanner(o, total.places, r.shape, total.met)
+	r.planner = newPlanner(o, places, total.shape, total.met)
 	r.ends.path = filepath.Join(dir, "ends.log")
 	return r, os.MkdirAll(dir, 0o700)
 }
