@@ -19,7 +19,7 @@ import (
 // wanted is what is peculiar to a program, by its name. Only bluerelay is started by launchd
 // and asked for by macOS, so only it needs an Info.plist.
 var wanted = map[string]want{
-	"bluerelay": {identifier: "com.bluerelay.agent", most: 22_000_000},
+	"bluerelay": {identifier: "com.bluerelay.agent", most: 20_000_000},
 }
 
 func main() {
