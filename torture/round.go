@@ -102,33 +102,36 @@ func (r *round) faultEnv(plan []string) []string { return append(plan, "FAULT_LO
 // run does the round. Violations go into the tally; the error is the harness's own.
 func (r *round) run(ctx context.Context, tick func()) (err error) {
 	defer func() { err = errors.Join(err, r.close(err != nil)) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	loading, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	// From the first pairing on, or plans would not know what was met; and to the end: a shim
+	// that was left behind may still stop at a place.
+	watching, stopWatch := context.WithCancel(ctx)
+	var watch, writers, nemesis sync.WaitGroup
+	watch.Go(func() { r.watch(watching, tick, stopLoad) })
+	defer func() {
+		stopWatch()
+		watch.Wait()
+		r.work.Wait()
+	}()
 	if err := r.set(ctx); err != nil {
 		return fmt.Errorf("set up a round: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var writers, nemesis sync.WaitGroup
-	loading, stopLoad := context.WithTimeout(ctx, r.time)
-	defer stopLoad()
+	defer time.AfterFunc(r.time, stopLoad).Stop()
 	for _, l := range r.lines {
 		r.load(loading, l, &writers)
 	}
 	nemesis.Go(func() { r.torment(ctx, loading) })
-	watching, stopWatch := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { r.watch(watching, tick, stopLoad) })
 	writers.Wait()
 	nemesis.Wait()
 	r.work.Wait()
 	resting := r.rest(ctx)
-	if err = ctx.Err(); err == nil {
-		err = r.judge(ctx, resting)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	// Until now: a shim that was left behind may still have stopped at a place.
-	stopWatch()
-	watch.Wait()
-	r.work.Wait()
-	return err
+	return r.judge(ctx, resting)
 }
 
 // await asks again and again until ok says yes. It returns false when the time is over.
