@@ -147,7 +147,7 @@ func expected(m store.Message, r wire.Report) store.Message {
 		}
 	case wire.Failed:
 		// One of an attempt that another has followed says nothing about that one.
-		if rank[m.Status] <= 1 && !(open && r.Attempt != 0 && r.Attempt < m.Attempt) {
+		if rank[m.Status] <= 1 && (r.Attempt == 0 || r.Attempt >= m.Attempt) {
 			m.Status = wire.StatusFailed
 		}
 	default:
