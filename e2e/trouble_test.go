@@ -54,8 +54,8 @@ func TestTroubleWithChatDB(t *testing.T) {
 	w := newWorld(t, 10)
 	path := filepath.Join(w.dir, "elsewhere", "chat.db")
 	w.relay = start(t, bluerelay, "run", "--state", w.state(), "--chat-db", path, "--osascript", w.mac.Osascript())
+	w.in("chat_db", "Messages") // in the moment before, the Mac would get a message and keep it
 	first := w.send("+14155551234", "while chat.db is missing")
-	w.in("chat_db", "Messages")
 
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
