@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bluerelay/applescript"
 	"bluerelay/wire"
 )
 
@@ -168,6 +169,9 @@ func TestCancelOverTheLink(t *testing.T) {
 func TestReleaseOverTheLink(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
+	// osascript takes its time, so that the sender does not just take what is given back.
+	ready := filepath.Join(t.TempDir(), "ready")
+	m.osascript("echo \"$4 $5 $6 $7 $8\" >>" + m.calls + "; echo " + applescript.Dispatch + " >&2; until [ -e " + ready + " ]; do sleep 0.02; done")
 	m.start()
 	waits := order("msg_1", 1, alice, "")
 	waits.File = &picture
@@ -180,6 +184,9 @@ func TestReleaseOverTheLink(t *testing.T) {
 	m.until("the news that it does not send", func() bool { return m.health.Code == wire.ProblemReleased && m.health.Reason != "" })
 	m.orders(order("msg_3", 1, alice, "too late"))
 	m.hears("nosend msg_3 1 released")
+	if err := os.WriteFile(ready, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	m.say("G-2", bob, "in hand", true, time.Now())
 	m.hears("sent msg_2 1")
 	// The cloud has thought better of it.
