@@ -5,11 +5,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +19,7 @@ import (
 
 	"bluerelay/launchd/launchdtest"
 	"bluerelay/simulator"
+	"bluerelay/torture/loopback"
 )
 
 // The programs under test, built once.
@@ -183,22 +181,13 @@ func decode[T any](t testing.TB, s string) T {
 	return v
 }
 
-// freeAddress is a loopback address that nobody listens on. Its port is none of those that
-// the system gives to who asks for any, or somebody else could have it while a server starts
-// again.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		return ln.Addr().String()
+	address, err := loopback.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return address
 }
 
 const line = "+14155559876"

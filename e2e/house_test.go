@@ -37,7 +37,8 @@ var house = map[string][]string{
 	"cmd/bluerelay":         {"cli", "fault", "relay", "chatdb", "applescript", "launchd", "mac", "update", "wire"},
 	"cmd/bluecloud":         {"cli", "fault", "cloud", "cloud/store", "cloud/textingblue", "cloud/sendblue", "cloud/console", "relay", "applescript", "simulator", "wire"},
 	"contract":              {}, // for tests only
-	"torture":               {"cli", "simulator"},
+	"torture":               {"cli", "simulator", "torture/loopback"},
+	"torture/loopback":      {}, // for tests and the harness only
 	"e2e":                   {},
 }
 

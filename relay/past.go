@@ -209,8 +209,8 @@ func pastStatus(m chatdb.Message) wire.Status {
 	return ""
 }
 
-// wanted applies what the owner chose at pairing to leave the Mac. An own message goes with the person it was written to, so that none to a group is
-// wanted where people are listed.
+// wanted applies what the owner chose at pairing to leave the Mac. An own message goes with
+// the person it was written to, so that none to a group is wanted where people are listed.
 func (r *past) wanted(m chatdb.Message) bool {
 	handle := m.Handle
 	if m.FromMe && m.Chat != nil {

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"bluerelay/torture/loopback"
 )
 
 // cloudTune are the cloud's waiting times.
@@ -20,7 +19,7 @@ const cloudTune = `FAULT_CONFIG={"Ping":1000000000,"Sweep":150000000,"MediaWait"
 
 // set builds the world: cloud, hook, proxy, account, and lines with their Macs.
 func (r *round) set(ctx context.Context) (err error) {
-	if r.address, err = freeAddress(); err != nil {
+	if r.address, err = loopback.FreeAddress(); err != nil {
 		return err
 	}
 	if r.proxy, err = newProxy(r.address); err != nil {
@@ -102,20 +101,4 @@ func (r *round) startCloud() (err error) {
 		return cmd
 	}, nil)
 	return err
-}
-
-// freeAddress is a loopback address that nobody listens on, with a port that the system
-// gives to nobody who asks for any: Messages would get it while the cloud starts again.
-func freeAddress() (string, error) {
-	for {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		defer ln.Close()
-		return ln.Addr().String(), nil
-	}
 }

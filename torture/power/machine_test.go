@@ -3,11 +3,8 @@ package power_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bluerelay/torture/loopback"
 )
 
 // machine is a shell under strace: what it is told to run is recorded, one program
@@ -211,21 +210,13 @@ func (c client) all() (map[string]message, error) {
 	}
 }
 
-// freeAddress is a loopback address that nobody listens on, with a port that the system
-// gives to nobody who asks for any.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		return ln.Addr().String()
+	address, err := loopback.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return address
 }
 
 // until asks again and again; there is nothing to wait on but time.
