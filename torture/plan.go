@@ -25,12 +25,13 @@ type planner struct {
 	ended  bool
 	wanted string // where the next process of its program is to die; "" for nowhere
 	random *rand.Rand
-	hits   map[string]int // ends by place, in this run and in former ones
+	hits   map[string]int // ends by place, in this run
+	former map[string]int // and in those before it
 	tried  map[string]int // how often a place was in a plan
 }
 
-func newPlanner(o options, places []string, s shape, hits map[string]int) *planner {
-	return &planner{mode: o.mode, places: places, only: s.only, often: s.stops, random: rand.New(rand.NewPCG(o.seed, 2)), hits: hits, tried: make(map[string]int)}
+func newPlanner(o options, places []string, s shape, hits, former map[string]int) *planner {
+	return &planner{mode: o.mode, places: places, only: s.only, often: s.stops, random: rand.New(rand.NewPCG(o.seed, 2)), hits: hits, former: former, tried: make(map[string]int)}
 }
 
 // inShim are the prefixes of places inside the shim, a process for each send: there a
@@ -94,11 +95,11 @@ func (p *planner) behind(prefixes []string) []string {
 	limit := p.average()
 	for range 3 {
 		if place := p.places[p.random.IntN(len(p.places))]; hasPrefix(place, prefixes) {
-			limit = min(limit, p.hits[place])
+			limit = min(limit, p.met(place))
 		}
 	}
 	side := []string{".before", ".after"}[p.random.IntN(2)]
-	lags := func(place string) bool { return p.hits[place] <= limit }
+	lags := func(place string) bool { return p.met(place) <= limit }
 	var plan, inside []string
 	for _, place := range p.places {
 		step, isSide := strings.CutSuffix(place, side)
@@ -126,7 +127,7 @@ func (p *planner) step(place string) string {
 		return place + "@0.25"
 	}
 	// The first time, until that has shown that the place is met often.
-	return fmt.Sprintf("%s#%d", place, 1+p.random.IntN(1+min(p.hits[place], 5)))
+	return fmt.Sprintf("%s#%d", place, 1+p.random.IntN(1+min(p.met(place), 5)))
 }
 
 // want chooses one of the places that begin like this, and makes the next process that
@@ -159,7 +160,7 @@ func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 		if !hasPrefix(place, prefixes) || !ok(place) || len(p.only) > 0 && !hasPrefix(place, p.only) {
 			continue
 		}
-		w := 1 / (1 + float64(p.hits[place]) + float64(p.tried[place])/10)
+		w := 1 / (1 + float64(p.met(place)) + float64(p.tried[place])/10)
 		list, weights, total = append(list, place), append(weights, w), total+w
 	}
 	at := p.random.Float64() * total
@@ -167,7 +168,7 @@ func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 		if at -= w; at >= 0 {
 			continue
 		}
-		if len(p.only) == 0 && p.hits[list[i]] > 2+2*p.average() && p.random.IntN(10) > 0 {
+		if len(p.only) == 0 && p.met(list[i]) > 2+2*p.average() && p.random.IntN(10) > 0 {
 			return ""
 		}
 		p.tried[list[i]]++
@@ -176,11 +177,14 @@ func (p *planner) choose(prefixes []string, ok func(string) bool) string {
 	return ""
 }
 
+// met is how often processes have ended at a place, in all runs.
+func (p *planner) met(place string) int { return p.hits[place] + p.former[place] }
+
 // average is how often a place was met.
 func (p *planner) average() int {
 	sum := 0
 	for _, place := range p.places {
-		sum += p.hits[place]
+		sum += p.met(place)
 	}
 	return sum / len(p.places)
 }

@@ -11,7 +11,7 @@ import (
 // Places that were hit seldom are chosen more often, and none of another program.
 func TestPlansAreBalanced(t *testing.T) {
 	places := []string{"relay.arm.before", "relay.arm.after", "shim.order", "cloud.ack"}
-	p := newPlanner(options{mode: modePoints, seed: 7}, places, shape{}, map[string]int{"relay.arm.before": 1000})
+	p := newPlanner(options{mode: modePoints, seed: 7}, places, shape{}, map[string]int{"relay.arm.before": 1000}, nil)
 	chosen := make(map[string]int)
 	for range 400 {
 		for _, env := range p.env("relay.", "shim.") {
@@ -37,7 +37,7 @@ func TestPlansAreBalanced(t *testing.T) {
 // A command whose every place was met often enough mostly gets through.
 func TestPlansLetThrough(t *testing.T) {
 	places := []string{"cloud.pair.token.before", "cloud.pair.token.after", "relay.arm.before", "relay.arm.after", "shim.order", "cloud.ack"}
-	p := newPlanner(options{mode: modePoints, seed: 7}, places, shape{}, map[string]int{places[0]: 100, places[1]: 100})
+	p := newPlanner(options{mode: modePoints, seed: 7}, places, shape{}, map[string]int{places[0]: 100, places[1]: 100}, nil)
 	planned := 0
 	for range 400 {
 		for _, env := range p.env("cloud.pair") {
@@ -101,8 +101,8 @@ func TestRunsGoOn(t *testing.T) {
 	if err := total.recall(one + "," + two); err != nil {
 		t.Fatal(err)
 	}
-	if total.met["relay.arm.before"] != 7 || total.met["cloud.ack"] != 1 || len(total.Hits) != 0 {
-		t.Errorf("met %v, hits %v", total.met, total.Hits)
+	if total.former["relay.arm.before"] != 7 || total.former["cloud.ack"] != 1 || len(total.Hits) != 0 {
+		t.Errorf("former %v, hits %v", total.former, total.Hits)
 	}
 	if total.recall(bad) == nil || total.recall(filepath.Join(dir, "none")) == nil {
 		t.Error("a summary that cannot be read is no summary")

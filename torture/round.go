@@ -89,7 +89,7 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 			return nil, fmt.Errorf("no place begins with one of %s", o.places)
 		}
 	}
-	r.planner = newPlanner(o, places, total.shape, total.met)
+	r.planner = newPlanner(o, places, total.shape, total.Hits, total.former)
 	r.ends.path = filepath.Join(dir, "ends.log")
 	return r, os.MkdirAll(dir, 0o700)
 }
@@ -186,7 +186,6 @@ func (r *round) watch(ctx context.Context, tick func(), stopLoad func()) {
 		}
 		for _, e := range news {
 			r.planner.count(e.place)
-			r.total.hit(e.place)
 			r.history.end(e)
 			if e.stopped {
 				r.total.count(&r.total.Pauses, 1)

@@ -48,7 +48,7 @@ type tally struct {
 	began  time.Time
 	places []string
 	shape  shape
-	met    map[string]int // hits of this run and of former ones; the planner's
+	former map[string]int // hits of former runs
 }
 
 // kills are the processes that were killed, by kind; Points killed themselves where
@@ -67,7 +67,7 @@ func (k kills) all() int { return k.Cloud + k.Relay + k.Shim + k.Osascript + k.M
 func newTally(o options, places []string) *tally {
 	return &tally{
 		Seed: o.seed, Mode: o.mode, began: time.Now(), places: places,
-		Hits: make(map[string]int), met: make(map[string]int), Outcomes: make(map[string]int), Violations: []violation{},
+		Hits: make(map[string]int), former: make(map[string]int), Outcomes: make(map[string]int), Violations: []violation{},
 	}
 }
 
@@ -84,17 +84,10 @@ func (t *tally) recall(files string) error {
 			return fmt.Errorf("read the summary %s: %w", name, err)
 		}
 		for place, n := range former.Hits {
-			t.met[place] += n
+			t.former[place] += n
 		}
 	}
 	return nil
-}
-
-// hit notes that a process ended at a named place.
-func (t *tally) hit(place string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.Hits[place]++
 }
 
 // goesOn tells whether another round is due.
