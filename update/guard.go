@@ -36,9 +36,12 @@ func (u Updater) Guard(ctx context.Context, starts func(context.Context) (int, b
 		if err == nil && first < 0 {
 			first = n
 		}
-		// The last one that was seen may be about to count.
-		if err == nil && n > first+maxStarts || time.Now().After(end) {
-			return u.takeBack(err)
+		over := time.Now().After(end)
+		switch {
+		case over && err != nil:
+			return false, err
+		case over || err == nil && n > first+maxStarts: // the last one may be about to count
+			return u.takeBack()
 		}
 		select {
 		case <-ctx.Done():
@@ -57,12 +60,9 @@ func (u Updater) mustGuard(s State) bool {
 // errCounts says that a version has counted a start at the last moment.
 var errCounts = errors.New("the new version counts its starts")
 
-// takeBack refuses the version on trial and puts this one back, unless the system could not
-// even be asked, or the version has come to life meanwhile.
-func (u Updater) takeBack(asked error) (bool, error) {
-	if asked != nil {
-		return false, asked
-	}
+// takeBack refuses the version on trial and puts this one back, unless the version has come to
+// life meanwhile.
+func (u Updater) takeBack() (bool, error) {
 	err := change(u.Dir, func(s *State) error {
 		if !u.mustGuard(*s) {
 			return errCounts

@@ -72,7 +72,7 @@ func TestGuardAtTheLastMoment(t *testing.T) {
 	if err := u.setTrial(&Trial{From: "1.0.0", To: "1.1.0", Starts: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if back, err := u.takeBack(nil); back || err != nil {
+	if back, err := u.takeBack(); back || err != nil {
 		t.Error(back, err)
 	}
 	if s, err := ReadState(u.Dir); err != nil || len(s.Refused) > 0 {
