@@ -17,17 +17,29 @@ import (
 
 // The load of one line.
 const (
-	people   = 6   // ordinary conversations
+	people   = 6   // who write in, and have ordinary conversations
 	busy     = 120 // milliseconds between two messages of a conversation, on average
-	ahead    = 3   // messages of one conversation that are not ended yet
 	sameText = 12  // per cent of the messages have a text that others have too
 	steered  = 9   // per cent are canceled, as many expire soon
 	hurried  = 15  // the same, where orders wait
-	fickle   = 3   // conversations with people for whom every message is one of these, with -mode points
 	pictured = 12  // per cent are sent with a file
-	filed    = 12  // per cent of what comes in has a file
 	typing   = 6   // per cent of what happens on the Mac is the owner's own typing
-	arriving = 200 // milliseconds at most between two things that happen on the Mac
+)
+
+// traffic is how much is sent and comes in on a line.
+type traffic struct {
+	friends  int // ordinary conversations
+	fickle   int // conversations with people for whom every message is canceled or expires
+	ahead    int // messages of one conversation that are not ended yet
+	arriving int // milliseconds at most between two things that happen on the Mac
+	filed    int // per cent of what comes in has a file
+}
+
+// ordinary is for all modes but points, for which sparse is: the machine's time goes to those
+// who start again, and messages wait at the relay and not in the cloud.
+var (
+	ordinary = traffic{friends: people, ahead: 3, arriving: 200, filed: 12}
+	sparse   = traffic{friends: 2, fickle: 3, ahead: 1, arriving: 1000, filed: 36}
 )
 
 // The recipients whose outcome the simulator chooses.
@@ -43,18 +55,12 @@ const (
 
 // load starts who sends and who writes to a line.
 func (r *round) load(ctx context.Context, l *line, wg *sync.WaitGroup) {
-	friends := people
-	if r.options.mode == modePoints {
-		friends = 2
-	}
-	for i := range friends {
+	for i := range r.traffic.friends {
 		to := fmt.Sprintf("+1415555%02d%02d", 10+i, l.number[len(l.number)-1]-'0')
 		wg.Go(func() { r.converse(ctx, l, to, busy) })
 	}
-	if r.options.mode == modePoints {
-		for i := range fickle {
-			wg.Go(func() { r.converse(ctx, l, fmt.Sprintf("%s%d%02d", fickles, i, l.number[len(l.number)-1]-'0'), 6*busy) })
-		}
+	for i := range r.traffic.fickle {
+		wg.Go(func() { r.converse(ctx, l, fmt.Sprintf("%s%d%02d", fickles, i, l.number[len(l.number)-1]-'0'), 6*busy) })
 	}
 	specials := []string{notOnIMessage, undelivered, readsIt, silentOne, timesOut, green, recovers}
 	for _, to := range specials {
@@ -78,10 +84,7 @@ const fickles = "+14155553"
 // converse sends to one person, one message after the other.
 func (r *round) converse(ctx context.Context, l *line, to string, pause int) {
 	var open []string
-	ahead := ahead
-	if r.options.mode == modePoints {
-		ahead = 1 // so that messages wait at the relay and not in the cloud
-	}
+	ahead := r.traffic.ahead
 	for n := 0; ctx.Err() == nil; n++ {
 		if !r.sleep(ctx, time.Duration(1+rand.IntN(2*pause))*time.Millisecond) {
 			return
@@ -192,11 +195,7 @@ func (r *round) write(ctx context.Context, l *line) {
 		r.total.fail("harness", err.Error())
 		return
 	}
-	most, filed := arriving, filed
-	if r.options.mode == modePoints {
-		most, filed = 5*arriving, 3*filed // the machine's time is for those who start again
-	}
-	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(most))*time.Millisecond); n++ {
+	for n := 0; r.sleep(ctx, time.Duration(20+rand.IntN(r.traffic.arriving))*time.Millisecond); n++ {
 		who := fmt.Sprintf("+1415555%02d%02d", 10+rand.IntN(people), l.number[len(l.number)-1]-'0')
 		if rand.IntN(100) < typing {
 			text := fmt.Sprintf("typed %d", n)
@@ -204,7 +203,7 @@ func (r *round) write(ctx context.Context, l *line) {
 			_, _ = simulator.Type(ctx, l.mac.dir, who, text) // Messages may be dead
 			continue
 		}
-		in := received{line: l.number, text: fmt.Sprintf("to %s, number %d of round %d", l.number, n, r.total.Rounds), at: time.Now(), file: rand.IntN(100) < filed}
+		in := received{line: l.number, text: fmt.Sprintf("to %s, number %d of round %d", l.number, n, r.total.Rounds), at: time.Now(), file: rand.IntN(100) < r.traffic.filed}
 		one := simulator.Inbound{From: who, Text: in.text}
 		if in.file {
 			one.Media = file

@@ -28,6 +28,7 @@ type round struct {
 	total   *tally
 	time    time.Duration
 	shape   shape
+	traffic traffic
 	planner *planner
 	random  *rand.Rand // the nemesis's own
 
@@ -75,6 +76,10 @@ func newRound(o options, bin programs, dir string, total *tally, d time.Duration
 	r := &round{
 		options: o, bin: bin, dir: dir, total: total, time: d, shape: total.shape,
 		random: rand.New(rand.NewPCG(seed, 1)), client: http.Client{Timeout: 3 * time.Second},
+	}
+	r.traffic = ordinary
+	if o.mode == modePoints {
+		r.traffic = sparse
 	}
 	if len(r.shape.only) == 0 { // no broken rule asks for certain places
 		r.shape.calm = total.Rounds%2 == 1
