@@ -123,7 +123,11 @@ func (w *world) checkClasses() {
 			OR m.party <> CASE m.direction WHEN 'outbound' THEN m.to_addr ELSE m.from_addr END
 			OR m.dated_at <> CASE m.sent_at WHEN 0 THEN m.created_at ELSE m.sent_at END
 		UNION ALL SELECT 'class ' || class || ' counts ' || SUM(n) || ' too few' FROM (SELECT class, 1 AS n FROM messages WHERE class > 0
-			UNION ALL SELECT class, -n FROM message_totals) AS counted GROUP BY class HAVING SUM(n) <> 0`)
+			UNION ALL SELECT class, -n FROM message_totals) AS counted GROUP BY class HAVING SUM(n) <> 0
+		UNION ALL SELECT 'class ' || class || ' counts ' || SUM(n) || ' too few on day ' || day FROM (SELECT account_id, created_at / 86400000 AS day, class, 1 AS n FROM messages WHERE class > 0
+			UNION ALL SELECT account_id, day, class, -n FROM message_days) AS counted GROUP BY account_id, day, class HAVING SUM(n) <> 0
+		UNION ALL SELECT m.id || ' is beyond the bounds of its day' FROM messages AS m WHERE NOT EXISTS (SELECT 1 FROM day_bounds AS b WHERE b.account_id = m.account_id AND b.day = m.created_at / 86400000
+			AND m.dated_at BETWEEN b.dated_from AND b.dated_to AND m.updated_at BETWEEN b.updated_from AND b.updated_to)`)
 	if len(bad) > 0 {
 		w.t.Errorf("the classes are wrong: %v", bad)
 	}

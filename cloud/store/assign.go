@@ -73,8 +73,8 @@ func (tx *Tx) candidates(lineID string, room Room, now int64) ([]candidate, erro
 }
 
 func (tx *Tx) assign(c candidate, installID string, now int64) (Message, error) {
-	m, err := scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2, opened_at = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $2 ELSE opened_at END WHERE id = $4 RETURNING "+messageColumns,
-		installID, now, flag(c.opens), c.id))
+	m, err := tx.settled(scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET install_id = $1, attempt = attempt + 1, updated_at = $2, opened_at = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $2 ELSE opened_at END WHERE id = $4 RETURNING "+messageColumns,
+		installID, now, flag(c.opens), c.id)))
 	if err != nil {
 		return m, err
 	}
@@ -143,6 +143,7 @@ func (tx *Tx) RequestCancel(m Message, now int64) (Message, bool, error) {
 		return m, false, err
 	}
 	m = list[0]
+	tx.date(m)
 	return m, true, tx.AddStep(m.AccountID, m.ID, TimelineEntry{Status: m.Status, At: now, RecordedAt: now, Attempt: m.Attempt, Evidence: EvidenceCancel, Code: cancelRequested})
 }
 

@@ -22,13 +22,31 @@ func (b branch) size() (n int64) {
 	return n
 }
 
-// branches are those of a list, none where nothing can be in it; all is how many
-// messages the account has. A line's own number is never looked for among senders and
-// recipients: its messages are those of its classes.
-func (r reader) branches(ctx context.Context, f MessageFilter) (list []branch, all int64, err error) {
+// listing is what is known of a list before any of its messages is looked for.
+type listing struct {
+	filter   MessageFilter
+	branches []branch // none where nothing can be in it
+	all      int64    // messages that the account has
+	calendar *calendar
+}
+
+func (r reader) listing(ctx context.Context, f MessageFilter) (listing, error) {
+	l := listing{filter: f}
 	if f.Text != "" && len(Words(f.Text)) == 0 {
-		return nil, 0, nil
+		return l, nil
 	}
+	var err error
+	if l.calendar, err = r.calendar(ctx, f); err != nil || l.calendar != nil && l.calendar.days() == 0 {
+		return l, err
+	}
+	l.branches, l.all, err = r.branches(ctx, f)
+	return l, err
+}
+
+// branches are those of a list; all is how many messages the account has. A line's own
+// number is never looked for among senders and recipients: its messages are those of its
+// classes.
+func (r reader) branches(ctx context.Context, f MessageFilter) (list []branch, all int64, err error) {
 	totals, err := r.totals(ctx, f.AccountID)
 	if err != nil {
 		return nil, 0, err

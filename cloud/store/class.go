@@ -124,20 +124,22 @@ func (m *Message) classify(ordinal int64, hadRelay bool) {
 }
 
 // settle sees to it that the class of a message says what its members say. Every change
-// of a status, a service, a chat, or of waiting for a file ends with it.
+// of a status, a service, a chat, or of waiting for a file ends with it. It notes the
+// message's times as well.
 func (tx *Tx) settle(m *Message) error {
 	class := max(m.Class, -m.Class)/classCodes*classCodes + m.code()
 	if m.Class < 0 {
 		class = -class
 	}
 	if class == m.Class {
+		tx.date(*m)
 		return nil
 	}
 	if err := tx.one("UPDATE messages SET class = $1 WHERE id = $2", class, m.ID); err != nil {
 		return err
 	}
-	tx.count(m.AccountID, m.Class, -1)
-	tx.count(m.AccountID, class, 1)
+	tx.count(*m, m.Class, -1)
+	tx.count(*m, class, 1)
 	m.Class, m.Phase = class, phaseIn(class)
 	return nil
 }
@@ -158,7 +160,7 @@ func (tx *Tx) Hide(accountID, id string, now int64) error {
 	if err != nil {
 		return err
 	}
-	tx.count(m.AccountID, -m.Class, -1)
+	tx.count(m, -m.Class, -1)
 	tx.text(m, "", true)
 	return nil
 }

@@ -39,7 +39,7 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 			continue
 		}
 		added++
-		tx.count(accountID, m.Class, 1)
+		tx.count(m, m.Class, 1)
 		tx.text(m, m.Content, false)
 		if err := tx.spoke(m); err != nil {
 			return 0, err

@@ -71,36 +71,55 @@ func (o Order) of(m Message) int64 {
 
 // Messages returns a page.
 func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
-	branches, all, err := r.branches(ctx, f)
-	if err != nil || len(branches) == 0 {
+	l, err := r.listing(ctx, f)
+	if err != nil || len(l.branches) == 0 {
 		return nil, err
 	}
-	return r.page(ctx, f, branches, all)
+	return r.page(ctx, l)
 }
 
 // Page returns a page and how many messages the list holds in all.
 func (r reader) Page(ctx context.Context, f MessageFilter) (list []Message, total int64, err error) {
-	branches, all, err := r.branches(ctx, f)
-	if err != nil || len(branches) == 0 {
+	l, err := r.listing(ctx, f)
+	if err != nil || len(l.branches) == 0 {
 		return nil, 0, err
 	}
-	if total, err = r.sum(ctx, f, branches); err != nil || total <= int64(f.Offset) {
+	if total, err = r.sum(ctx, l); err != nil || total <= int64(f.Offset) {
 		return nil, total, err
 	}
-	list, err = r.page(ctx, f, branches, all)
+	list, err = r.page(ctx, l)
 	return list, total, err
+}
+
+// fewOfParty tells whether a branch of one person or group is little enough to be taken
+// whole and sorted. It is asked for only where no index has it in the order of the list.
+func (r reader) fewOfParty(ctx context.Context, f MessageFilter, b branch) (bool, error) {
+	column, who := "party", b.party
+	if f.Group != "" {
+		column, who = "peer", f.Group
+	}
+	if who == "" || f.Order == ByCreated || f.Text != "" {
+		return false, nil
+	}
+	n, err := scanInt(r.stmts.row(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE account_id = $1 AND "+column+" = $2 LIMIT $3) AS theirs", f.AccountID, who, few+1))
+	return n <= few, err
 }
 
 // page reads the places of the page's messages from indexes alone, however many are
 // passed over, and then the messages.
-func (r reader) page(ctx context.Context, f MessageFilter, branches []branch, all int64) ([]Message, error) {
-	q := query{filter: f}
+func (r reader) page(ctx context.Context, l listing) ([]Message, error) {
+	f := l.filter
+	q := query{filter: f, calendar: l.calendar}
 	if err := r.found(ctx, &q); err != nil {
 		return nil, err
 	}
 	var parts []string
-	for _, b := range branches {
-		parts = append(parts, q.places(b, all)...)
+	for _, b := range l.branches {
+		fewOfParty, err := r.fewOfParty(ctx, f, b)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, q.places(b, l.all, fewOfParty)...)
 	}
 	way := "DESC"
 	if f.Ascending {

@@ -57,7 +57,7 @@ func TestListsAgreeWithANaiveFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 300 {
+	for range 600 {
 		f := gen.filter(all)
 		want, total := naive(all, f)
 		got, n, err := s.Page(ctx, f)
@@ -81,12 +81,15 @@ func TestListsAgreeWithANaiveFilter(t *testing.T) {
 func (tx *Tx) live(gen *generator, account, prefix string, i int) error {
 	m := gen.message(i)
 	m.ID, m.LineID, m.AccountID, m.AppleGUID, m.Requested = prefix+m.ID, prefix+m.LineID, account, prefix+m.AppleGUID, wire.ServiceAuto
-	m.CreatedAt = benchStart + int64(gen.IntN(300)) // many at once
+	m.CreatedAt = benchStart + int64(gen.IntN(300)) + gen.days(12) // many at once
 	if m.SentAt != 0 {
 		m.SentAt = m.CreatedAt + int64(gen.IntN(50)) - 25
 	}
 	m.Phase, m.Class = "", 0
 	at := m.CreatedAt + int64(gen.IntN(100))
+	if gen.IntN(5) == 0 {
+		at += gen.days(4)
+	}
 	if m.Direction == Outbound && gen.IntN(2) == 0 {
 		m.Status, m.SentAt, m.AwaitsMedia = wire.Queued, 0, gen.IntN(2) == 0
 	}
@@ -140,16 +143,19 @@ func (tx *Tx) live(gen *generator, account, prefix string, i int) error {
 	return nil
 }
 
+// days are up to so many days, in ms.
+func (g *generator) days(n int) int64 { return int64(g.IntN(n)) * dayLength }
+
 // filter makes a filter that often holds for something.
 func (g *generator) filter(all []Message) MessageFilter {
 	like := all[g.IntN(len(all))]
 	f := MessageFilter{AccountID: benchAccount, Order: Order(g.IntN(3)), Ascending: g.IntN(2) == 0, Offset: g.IntN(4) * g.IntN(40), Limit: 1 + g.IntN(60), Asides: g.IntN(2) == 0}
 	span := func(at int64) (s Span) {
 		if g.IntN(2) == 0 {
-			s.From = at - int64(g.IntN(100))
+			s.From = at - int64(g.IntN(100)) - g.days(3)
 		}
 		if g.IntN(2) == 0 {
-			s.To = at + int64(g.IntN(100))
+			s.To = at + int64(g.IntN(100)) + g.days(3)
 		}
 		return s
 	}

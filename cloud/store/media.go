@@ -117,12 +117,14 @@ func (tx *Tx) ShowMedia(messageID string, now int64) (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
+		p.UpdatedAt = now
+		tx.date(p)
 	}
 	if others != "" {
 		first += "\n" + others
 	}
-	return scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET media_url = $1, updated_at = $2 WHERE id = $3 RETURNING "+messageColumns,
-		strings.TrimSuffix(first, "\n"), now, messageID))
+	return tx.settled(scanMessage(tx.stmts.row(tx.ctx, "UPDATE messages SET media_url = $1, updated_at = $2 WHERE id = $3 RETURNING "+messageColumns,
+		strings.TrimSuffix(first, "\n"), now, messageID)))
 }
 
 // setMedia reads the column media_url: one path or URL a line, and after an empty line

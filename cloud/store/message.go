@@ -149,7 +149,7 @@ func (tx *Tx) CreateMessage(m *Message) error {
 	if err != nil {
 		return err
 	}
-	tx.count(m.AccountID, m.Class, 1)
+	tx.count(*m, m.Class, 1)
 	tx.text(*m, m.Content, false)
 	if err := tx.spoke(*m); err != nil {
 		return err

@@ -9,12 +9,15 @@ import (
 // query is the statement of a list while it is written. A plus before a column keeps
 // SQLite from looking for it by an index, where another one is better.
 type query struct {
-	filter MessageFilter
-	args   []any
+	filter   MessageFilter
+	calendar *calendar // nil without spans of time
+	args     []any
 	// texts is the SELECT of the numbers of messages with the filter's words, "" without
 	// any; manyTexts tells that these are more than are looked up one by one.
 	texts     string
 	manyTexts bool
+	// sorted tells that what is found is sorted, not found in the order of the list.
+	sorted bool
 }
 
 // place adds an argument and returns its placeholder.
@@ -32,20 +35,21 @@ const maxMerged = 256
 // places are SELECTs of a branch's messages, as k_at and k_seq. Those of few classes are
 // read class by class, each in its order; what is not much is taken whole and sorted;
 // and all else is found among the others in the order of the list.
-func (q *query) places(b branch, all int64) []string {
+func (q *query) places(b branch, all int64, fewOfParty bool) []string {
 	f := q.filter
-	columns := "SELECT " + f.Order.column() + " AS k_at, seq AS k_seq FROM " + q.from() + " WHERE "
+	q.sorted = fewOfParty
+	columns := "SELECT " + q.column(f.Order) + " AS k_at, seq AS k_seq FROM " + q.from() + " WHERE "
 	if b.party == "" && f.Group == "" && !b.every && f.Text == "" {
 		n := b.size()
 		switch {
 		case f.Order == ByCreated && f.Sent == (Span{}) && f.Updated == (Span{}) && len(b.classes) <= maxMerged && q.merging(len(b.classes)) < q.scanning(n, all):
 			var parts []string
 			for _, class := range padded(b.classes) {
-				parts = append(parts, columns+"class = "+q.place(class)+q.spans()+q.before())
+				parts = append(parts, columns+"class = "+q.place(class)+q.spans(false)+q.before())
 			}
 			return parts
 		case n <= few:
-			return []string{columns + "class IN (" + q.list(padded(b.classes)) + ")" + q.spans() + q.before()}
+			return []string{columns + "class IN (" + q.list(padded(b.classes)) + ")" + q.spans(false) + q.before()}
 		}
 	}
 	return []string{columns + q.conditions(b) + q.before()}
@@ -85,25 +89,42 @@ func (q *query) conditions(b branch) string {
 	if q.filter.Group != "" {
 		where += " AND peer = " + q.place(q.filter.Group)
 	}
-	if b.every {
-		where += " AND class > 0"
-	} else {
-		where += " AND +class IN (" + q.list(padded(b.classes)) + ")"
-	}
-	return where + q.spans()
+	return where + q.classes(b) + q.spans(b.party != "" || q.filter.Group != "")
 }
 
-// spans are the conditions of time. Only that of the column which the list is sorted by
-// is one to find messages by.
-func (q *query) spans() string {
+// classes is the condition of a branch's classes.
+func (q *query) classes(b branch) string {
+	if b.every {
+		return " AND class > 0"
+	}
+	return " AND +class IN (" + q.list(padded(b.classes)) + ")"
+}
+
+// column is one that an order sorts by. Only that of the list's own order is one to find
+// messages by, and where they are sorted not even that.
+func (q *query) column(o Order) string {
+	if o != q.filter.Order || q.sorted {
+		return "+" + o.column()
+	}
+	return o.column()
+}
+
+// spans are the conditions of time: those that are asked for, and in the order of the
+// list what follows from them. Of one person or group all is few enough to be looked at in
+// its own index, instead of which SQLite takes that of all times where it is told two ends
+// of a span.
+func (q *query) spans(ofParty bool) string {
 	var where strings.Builder
 	for _, one := range []struct {
 		order Order
 		span  Span
 	}{{ByCreated, q.filter.Created}, {BySent, q.filter.Sent}, {ByUpdated, q.filter.Updated}} {
-		column := one.order.column()
-		if one.order != q.filter.Order {
-			column = "+" + column
+		column := q.column(one.order)
+		if one.order == q.filter.Order {
+			one.span = one.span.and(q.calendar.bound(one.order))
+		}
+		if ofParty && one.order == ByCreated {
+			column = "+created_at"
 		}
 		if one.span.From != 0 {
 			where.WriteString(" AND " + column + " >= " + q.place(one.span.From))
@@ -125,7 +146,7 @@ func (q *query) before() string {
 	if q.filter.Ascending {
 		beyond = " > "
 	}
-	return " AND (" + q.filter.Order.column() + ", seq)" + beyond + "(" + q.place(q.filter.Order.of(*m)) + ", " + q.place(m.Seq) + ")"
+	return " AND (" + q.column(q.filter.Order) + ", seq)" + beyond + "(" + q.place(q.filter.Order.of(*m)) + ", " + q.place(m.Seq) + ")"
 }
 
 func (q *query) list(classes []int64) string {

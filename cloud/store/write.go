@@ -65,13 +65,13 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 var errClosed = errors.New("the database is closed")
 
 type job struct {
-	ctx    context.Context
-	fn     func(*Tx) error
-	after  []func()
-	counts []classCount  // messages more or less, see Tx.count
-	texts  []messageText // what messages are found by, see Tx.text
-	done   chan error
-	err    error
+	ctx     context.Context
+	fn      func(*Tx) error
+	after   []func()
+	tallies []tally       // of messages that are more, less or changed, see Tx.count
+	texts   []messageText // what messages are found by, see Tx.text
+	done    chan error
+	err     error
 }
 
 // maxGroup bounds how many writers share one transaction, so that the first of them
@@ -212,10 +212,10 @@ func (tx *Tx) Try(fn func() error) error {
 	if _, err := tx.stmts.exec(tx.ctx, "SAVEPOINT try"); err != nil {
 		return err
 	}
-	after, counts, texts := len(tx.job.after), len(tx.job.counts), len(tx.job.texts)
+	after, tallies, texts := len(tx.job.after), len(tx.job.tallies), len(tx.job.texts)
 	failure := fn()
 	if failure != nil {
-		tx.job.after, tx.job.counts, tx.job.texts = tx.job.after[:after], tx.job.counts[:counts], tx.job.texts[:texts]
+		tx.job.after, tx.job.tallies, tx.job.texts = tx.job.after[:after], tx.job.tallies[:tallies], tx.job.texts[:texts]
 		if _, err := tx.stmts.exec(tx.ctx, "ROLLBACK TO try"); err != nil {
 			return errors.Join(failure, err)
 		}
