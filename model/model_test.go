@@ -20,6 +20,7 @@ var scenarios = []struct {
 	{"two equal messages", scenario{messages: 2, faults: 5, coarse: true}},
 	{"two equal messages and a lost Mac", scenario{messages: 2, attempts: 1, faults: 1, coarse: true, replaces: true}},
 	{"a failed row and SMS", scenario{messages: 1, faults: 1, coarse: true, fails: true, fallsBack: true, replaces: true}},
+	{"a row that says nothing", scenario{messages: 1, faults: 5, coarse: true, files: true, silences: true}},
 	{"an older copy of the cloud's database", scenario{messages: 1, faults: 5, backups: true}},
 }
 
@@ -63,6 +64,7 @@ func TestWeaker(t *testing.T) {
 		{"the cloud cancels alone", cancelAlone, scenario{messages: 1, cancels: true}},
 		{"a row counts for two messages", rowCountsTwice, scenario{messages: 2, attempts: 1, faults: 1, coarse: true, replaces: true}},
 		{"a failed row is not looked at before SMS", staleFallback, scenario{messages: 1, coarse: true, fails: true, fallsBack: true}},
+		{"an order goes before its end is heard of", forgetsUntold, scenario{messages: 1, coarse: true, files: true, silences: true}},
 		{"a fallback may move to another Mac", fallbackMoves, scenario{messages: 1, coarse: true, fails: true, fallsBack: true, replaces: true}},
 	} {
 		t.Run(one.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // beside are the beginnings of points that are not on the way of a send.
 var beside = []string{
-	"relay.inbound", "relay.upload.", "relay.pair.", "relay.stage.", "relay.begin", "relay.watch", "relay.prune",
+	"relay.inbound", "relay.upload.", "relay.pair.", "relay.stage.", "relay.begin", "relay.watch",
 	"relay.born", "relay.mark",
 	"shim.warm", "cloud.receive", "cloud.upload.", "cloud.media.", "cloud.webhook.", "cloud.event.", "cloud.pair.",
 	"cloud.line.", "cloud.key.", "cloud.sweep.", "cloud.secret.", "relay.secret.",

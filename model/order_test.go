@@ -61,7 +61,7 @@ func (w *walk) adopt(m *mac, i uint8) bool {
 func (j *journal) answer(i, a uint8) {
 	one := &j.sends[i]
 	switch one.step {
-	case settled:
+	case settled, silent:
 		j.repeat(tell(tellUnknown, i, a, 0))
 	case observed:
 		j.repeat(tell(tellSent, i, a, one.row))

@@ -114,14 +114,14 @@ func (w *walk) bind(s *state) {
 		}
 		for i := range uint8(messages) {
 			one := s.macs[m].journal.sends[i]
-			if one.row != 0 && one.step != observed && !s.rows[one.row-1].failed {
-				w.bound(*s, m, i, one.row) // Messages has sent it after all
+			if one.row != 0 && s.rows[one.row-1].news(one.step) {
+				w.bound(*s, m, i, one.row) // Messages has sent it after all, or has failed
 			}
 			if !one.step.unresolved() {
 				continue
 			}
 			for r := one.mark; r < s.rowCount; r++ {
-				if s.macs[m].journal.free(r + 1) {
+				if s.macs[m].journal.free(r+1) && !s.rows[r].gone {
 					w.bound(*s, m, i, r+1)
 				}
 			}
@@ -131,6 +131,11 @@ func (w *walk) bind(s *state) {
 
 func (w *walk) bound(s state, m int, i, row uint8) {
 	one := &s.macs[m].journal.sends[i]
+	if s.rows[row-1].silent {
+		one.step, one.row = pending, row
+		w.reach("relay.bind", &s)
+		return
+	}
 	as, k := observed, tellSent
 	if s.rows[row-1].failed {
 		as, k = rejected, tellFailed
@@ -150,11 +155,19 @@ func (j *journal) free(row uint8) bool {
 	return true
 }
 
-// settle ends the wait for a row. A row that is there is seen before.
+// settle ends the wait for a row, or for what one says that is there. A row that is there
+// is seen before.
 func (w *walk) settle(s *state) {
 	for m := range s.macs {
 		for i := range uint8(messages) {
 			one := s.macs[m].journal.sends[i]
+			if s.macs[m].up && one.step == pending && s.rows[one.row-1].silent {
+				t := *s
+				t.macs[m].journal.sends[i].step = silent
+				t.macs[m].journal.add(tell(tellUnknown, i, one.attempt, 0))
+				t.messages[i].blurred = true // it may speak later
+				w.reach("relay.settle", &t)
+			}
 			if !s.macs[m].up || one.step != handed || s.visible(m, one) {
 				continue
 			}
@@ -171,7 +184,7 @@ func (w *walk) settle(s *state) {
 
 func (s *state) visible(m int, one send) bool {
 	for r := one.mark; r < s.rowCount; r++ {
-		if s.macs[m].journal.free(r + 1) {
+		if s.macs[m].journal.free(r+1) && !s.rows[r].gone {
 			return true
 		}
 	}
@@ -219,6 +232,35 @@ func (w *walk) forget(s *state) {
 				t.macs[m].runs[i][a] = run.bare()
 				w.reach("shim.forget", &t)
 			}
+		}
+	}
+}
+
+// prune forgets an order long after its end, once the cloud has heard of that: the files
+// of its run are gone, and no frame of it is on its way any more.
+func (w *walk) prune(s *state) {
+	if !w.silences {
+		return
+	}
+	for m := range s.macs {
+		j := &s.macs[m].journal
+		for i := range uint8(messages) {
+			one := j.sends[i]
+			if !s.macs[m].up || one.step <= armed || one.step == handed || one.step.noSend() {
+				continue
+			}
+			r := s.macs[m].runs[i][one.attempt-1]
+			if r.locked(w.broken) || (one.step == pending || r != r.bare()) && w.broken != forgetsUntold {
+				continue
+			}
+			t := *s
+			t.macs[m].journal.sends[i] = send{}
+			t.messages[i].erased = true // what its row says from now on, nobody hears
+			for a := range t.macs[m].runs[i] {
+				t.macs[m].runs[i][a] = s.macs[m].runs[i][a].bare()
+				t.orders &^= frame(j.install, i, uint8(a+1))
+			}
+			w.reach("relay.prune", &t)
 		}
 	}
 }

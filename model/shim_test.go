@@ -131,9 +131,36 @@ func (w *walk) deliver(s *state, m, i, a int) {
 		t.addRow(row{message: uint8(i), attempt: uint8(a + 1), failed: true})
 		w.reach("messages.fail", &t)
 	}
+	if w.silences {
+		t = done
+		t.addRow(row{message: uint8(i), attempt: uint8(a + 1), silent: true})
+		w.reach("messages.begin", &t)
+	}
 	if t, ok := w.fault(&done); ok {
 		t.messages[i].blurred = true
 		w.reach("messages.drop", &t)
+	}
+}
+
+// speak is what becomes of a row that has said nothing so far: it is sent, it fails, or
+// its owner deletes it before.
+func (w *walk) speak(s *state) {
+	for r, one := range s.rows[:s.rowCount] {
+		if !one.silent || one.gone {
+			continue
+		}
+		t := *s
+		t.rows[r].silent = false
+		t.messages[one.message].effects++
+		w.reach("messages.send", &t)
+		t = *s
+		t.rows[r].silent, t.rows[r].failed = false, true
+		w.reach("messages.fail", &t)
+		if t, ok := w.fault(s); ok {
+			t.rows[r].gone = true
+			t.messages[one.message].blurred = true
+			w.reach("messages.lose", &t)
+		}
 	}
 }
 

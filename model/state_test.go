@@ -93,10 +93,12 @@ const (
 	nowhere step = iota
 	received
 	armed
+	pending // a row is bound that says nothing yet
 	handed
 	observed // a good row is bound
 	rejected // a row that Messages marks as failed is bound
 	settled  // unknown
+	silent   // unknown too: the row that is bound has said nothing for long
 	noSendAgain
 	noSendFinal
 	noSendCanceled
@@ -201,6 +203,19 @@ type row struct {
 	message uint8
 	attempt uint8
 	failed  bool
+	silent  bool // neither sent nor failed, so far
+	gone    bool // deleted before it was either
+}
+
+// news tells whether a row that is bound says another thing than the journal has.
+func (r row) news(has step) bool {
+	switch {
+	case r.silent:
+		return false
+	case r.failed:
+		return has == pending || has == silent
+	}
+	return has != observed
 }
 
 // frames is a set of (install, message, attempt). Frames are written to a connection,

@@ -30,6 +30,7 @@ const (
 	armLostAlone
 	numbersAlone
 	unadopted
+	forgetsUntold
 )
 
 // scenario says what may happen in a walk.
@@ -49,6 +50,7 @@ type scenario struct {
 	wires              bool // each frame of a report, and answers to orders that come again
 	coarse             bool // a run is a matter of three steps, not of eight
 	files              bool // how acknowledgements and the end of a run's files go
+	silences           bool // rows say nothing at first, and orders are forgotten
 }
 
 // walk visits every state that a scenario can reach: first those that need no fault, the
@@ -107,8 +109,8 @@ func (w *walk) expand(s *state) {
 	}
 	for _, move := range []func(*state){
 		w.cancel, w.expire, w.assign, w.lapse, w.order, w.release, w.replace, w.admit, w.apply, w.acknowledge,
-		w.report, w.receive, w.declines, w.arm, w.conclude, w.bind, w.settle, w.hear, w.forget,
-		w.begin, w.beside, w.mend, w.copyJournal, w.backUp, w.disrupt,
+		w.report, w.receive, w.declines, w.arm, w.conclude, w.bind, w.settle, w.hear, w.forget, w.prune,
+		w.begin, w.beside, w.speak, w.mend, w.copyJournal, w.backUp, w.disrupt,
 	} {
 		move(s)
 	}
@@ -193,7 +195,7 @@ func (w *walk) trace() []string {
 func (w *walk) wrong(s *state) string {
 	good, said := 0, 0
 	for _, r := range s.rows[:s.rowCount] {
-		if !r.failed {
+		if !r.failed && !r.silent {
 			good++
 		}
 	}

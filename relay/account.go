@@ -90,8 +90,9 @@ func (r *Relay) unholdFor(p wire.Problem) {
 	}
 }
 
-// How long a stuck file counts: one that has been so for a day is a dead row, not
-// something that Messages is still at work on.
+// How long a stuck file counts, and a row is waited for that says neither sent nor failed:
+// one that has been so for a day is a dead row, not something that Messages is still at
+// work on.
 const stuckFor = 24 * time.Hour
 
 // lookForStuck raises the alarm once for each file whose row says neither sent nor

@@ -172,14 +172,14 @@ func (j *journal) init(ctx context.Context) error {
 	switch version {
 	case 0:
 		return j.write(ctx, fault.RelayBorn, func(ctx context.Context, tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, journalSchema+wroteSchema); err != nil {
+			if _, err := tx.ExecContext(ctx, journalSchema+wroteSchema+silentSchema); err != nil {
 				return err
 			}
 			return setMeta(ctx, tx, metaInstall, newInstallID())
 		})
 	case 1:
 		return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, wroteSchema)
+			_, err := tx.ExecContext(ctx, wroteSchema+silentSchema)
 			return err
 		})
 	}

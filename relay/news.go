@@ -39,8 +39,14 @@ func (c *cursor) look(now time.Time) {
 // still while chat.db is not looked at: what happens to a message while the Mac sleeps,
 // or the daemon is down, comes in after that. For as long as a window it is the
 // beginning of the down time.
-func (c cursor) present(now time.Time) time.Time {
-	if now.UnixMilli()-c.Up < changeWindow.Milliseconds() {
+func (c cursor) present(now time.Time) time.Time { return c.standing(now, changeWindow) }
+
+// awake is the same for the rows of sends: iCloud may take a while to bring what happened
+// to them.
+func (c cursor) awake(now time.Time) time.Time { return c.standing(now, catchUp) }
+
+func (c cursor) standing(now time.Time, window time.Duration) time.Time {
+	if now.UnixMilli()-c.Up < window.Milliseconds() {
 		return time.UnixMilli(min(now.UnixMilli(), c.Down))
 	}
 	return now

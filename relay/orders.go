@@ -221,11 +221,16 @@ func (j *journal) withdraw(ctx context.Context, s *send, now time.Time) error {
 // and not sent again.
 const keptOrders = 30 * 24 * time.Hour
 
-// forgetOrders deletes orders that are over and older than keptOrders.
-func (j *journal) forgetOrders(ctx context.Context, now time.Time) error {
+// forgetOrders deletes orders that are over and older than keptOrders, and of whose end
+// the cloud has heard: it gives any other again with each hello, to a journal that would
+// not know it. acked is the last report that the cloud has committed. What was dropped
+// without a word, because another Mac has the line, had no effect.
+func (j *journal) forgetOrders(ctx context.Context, acked int64, now time.Time) error {
 	return j.write(ctx, fault.RelayPrune, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM orders WHERE received_at < ? AND NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND (state IN (?, ?, ?) OR armed_at >= ?))`,
-			now.Add(-keptOrders).UnixMilli(), stateReceived, stateArmed, stateHanded, now.Add(-keptOrders).UnixMilli())
+		_, err := tx.ExecContext(ctx, `DELETE FROM orders WHERE received_at < ?
+			AND (final_seq BETWEEN 1 AND ? OR final_seq = 0 AND NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND state != ?))
+			AND NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND (state IN (?, ?, ?) OR armed_at >= ?))`,
+			now.Add(-keptOrders).UnixMilli(), acked, stateNoSend, stateReceived, stateArmed, stateHanded, now.Add(-keptOrders).UnixMilli())
 		if err != nil {
 			return fmt.Errorf("forget old orders: %w", err)
 		}

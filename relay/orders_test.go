@@ -306,22 +306,46 @@ func saveNow(t testing.TB, j *journal, s send, m chatdb.Message) error {
 	return commitFinding(t, j, finding{saves: []save{{s, m, changes, seen}}})
 }
 
-// TestOrdersAreForgotten once they are over and old, and never before.
+// TestOrdersAreForgotten once they are over and old and the cloud has heard of their end,
+// and never before: it would give them again, to a journal that does not know them.
 func TestOrdersAreForgotten(t *testing.T) {
 	t.Parallel()
 	for _, state := range states {
-		j := newJournal(t)
-		inState(t, j, state)
-		for _, age := range []time.Duration{time.Hour, keptOrders - time.Minute, keptOrders + time.Minute} {
-			if err := j.forgetOrders(t.Context(), noon.Add(age)); err != nil {
-				t.Fatal(err)
+		for _, told := range []bool{false, true} {
+			j := newJournal(t)
+			inState(t, j, state)
+			if told && state == stateObserved {
+				row := ownRow("G-1", 11, alice, "a", noon)
+				row.Sent = true
+				bind(t, j, "msg_1", row, chatdb.Seen{})
 			}
-			over := state == stateNoSend || state == stateObserved || state == stateUnknown
-			if gone := sendIn(t, j, "msg_1").message == ""; gone != (over && age > keptOrders) {
-				t.Errorf("%s after %v: forgotten is %t", state, age, gone)
+			over := told && (state == stateNoSend || state == stateObserved || state == stateUnknown)
+			for _, age := range []time.Duration{time.Hour, keptOrders - time.Minute, keptOrders + time.Minute} {
+				acked := highOf(t, j)
+				if !told && state != stateObserved { // whose end there is nothing to hear of
+					acked--
+				}
+				if err := j.forgetOrders(t.Context(), acked, noon.Add(age)); err != nil {
+					t.Fatal(err)
+				}
+				if gone := sendIn(t, j, "msg_1").message == ""; gone != (over && age > keptOrders) {
+					t.Errorf("%s after %v, acknowledged %t: forgotten is %t", state, age, told, gone)
+				}
 			}
 		}
 	}
+}
+
+// What another Mac's taking over has dropped without a word, and was not begun, is
+// forgotten too.
+func TestDroppedOrdersAreForgotten(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t)
+	inState(t, j, stateReceived)
+	if err := j.retire(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	forgetAll(t, j)
 }
 
 // TestKeptReports: what was acknowledged comes again for a cloud that was restored

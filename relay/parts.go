@@ -196,7 +196,7 @@ func (w whole) verdict() (kind wire.Kind, fault *wire.Fault, guid string) {
 		switch {
 		case s.failure() != nil:
 			failed = &parts[i]
-		case s.state == stateUnknown:
+		case s.state == stateUnknown, s.silent():
 			unknown = &parts[i]
 		case s.state == stateNoSend:
 			dropped = &parts[i]

@@ -29,6 +29,9 @@ func (o *observer) scan(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := o.giveUpSilent(ctx, now); err != nil {
+			return err
+		}
 	}
 	ids, states, err := o.changed(ctx, time.Now())
 	if err != nil {
@@ -234,6 +237,9 @@ func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, f
 // own doing.
 func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
 	bound, err := o.journal.bound(ctx, m.GUID)
+	if err == nil && bound {
+		err = o.followAgain(ctx, f, m, now)
+	}
 	if err != nil || bound {
 		return err == nil, err
 	}

@@ -153,7 +153,7 @@ func (s *sender) timeOut(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.tidied = now
-	return s.journal.forgetOrders(ctx, now)
+	return s.journal.forgetOrders(ctx, s.acked.Load(), now)
 }
 
 // settle gives up the sends whose window has passed. As long as there are rows that were

@@ -26,7 +26,7 @@ const (
 	stateReceived = "received" // ordered by the cloud, not begun
 	stateArmed    = "armed"    // osascript may be running
 	stateHanded   = "handed"   // osascript ended and something may have happened
-	stateObserved = "observed" // a row is bound
+	stateObserved = "observed" // a row is bound; see silent.go for one that says nothing
 	stateUnknown  = "unknown"  // no row within the settle window; still looked for
 	stateNoSend   = "nosend"   // this attempt provably had no effect
 )

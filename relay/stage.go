@@ -236,7 +236,7 @@ func (j *journal) unfetched(ctx context.Context) ([]send, error) {
 func (j *journal) neededFiles(ctx context.Context, now time.Time) (map[string]bool, error) {
 	const over = `staged != '' AND NOT EXISTS (SELECT 1 FROM sends WHERE sends.message = orders.message AND part = 'file' AND (
 		state IN ('received', 'armed', 'handed') OR max(received_at, armed_at, ended_at, settle_at) >= ?
-		OR state = 'observed' AND json_extract(seen, '$.sent') IS NULL AND json_extract(seen, '$.error') IS NULL))`
+		OR ` + unspoken + `))`
 	needed := make(map[string]bool)
 	err := j.write(ctx, fault.RelayPrune, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE orders SET staged = '' WHERE "+over, now.Add(-keptStaged).UnixMilli()); err != nil {

@@ -9,7 +9,7 @@ import (
 // forgetAll lets so much time pass that the journal forgets its orders.
 func forgetAll(t testing.TB, j *journal) {
 	t.Helper()
-	if err := j.forgetOrders(t.Context(), noon.Add(keptOrders+time.Hour)); err != nil {
+	if err := j.forgetOrders(t.Context(), highOf(t, j), noon.Add(keptOrders+time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	var n int
