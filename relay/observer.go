@@ -252,7 +252,7 @@ func (o *observer) astray(ctx context.Context, c cursor) (bool, error) {
 // loadFollowed finds the bound rows again, by guid where the file has changed.
 func (o *observer) loadFollowed(ctx context.Context) error {
 	now := time.Now()
-	sends, err := o.journal.followed(ctx, now.Add(-o.cfg.Observe), o.cursor.present(now).Add(-changeWindow))
+	sends, err := o.journal.followed(ctx, o.cursor.awake(now).Add(-o.cfg.Observe), o.cursor.present(now).Add(-changeWindow))
 	if err != nil {
 		return err
 	}

@@ -172,9 +172,9 @@ func (o *observer) remember(f finding, now time.Time) {
 	for _, id := range f.done {
 		delete(o.waiting, id)
 	}
-	present := o.cursor.present(now)
+	present, awake := o.cursor.present(now), o.cursor.awake(now)
 	maps.DeleteFunc(o.followed, func(_ int64, s send) bool {
-		return now.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && present.Sub(s.armedAt) > changeWindow
+		return awake.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && present.Sub(s.armedAt) > changeWindow
 	})
 	o.rememberWatched(f.watches, present)
 }
@@ -243,7 +243,7 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, f
 	if err != nil || bound {
 		return err == nil, err
 	}
-	sends, err := o.journal.unresolved(ctx, now.Add(-o.cfg.Observe))
+	sends, err := o.journal.unresolved(ctx, o.cursor.awake(now).Add(-o.cfg.Observe))
 	if err != nil {
 		return false, err
 	}
