@@ -147,3 +147,40 @@ func TestDamagedPages(t *testing.T) {
 		t.Errorf("%d rows by guid, %v", len(named), err)
 	}
 }
+
+// Where the newest message of a conversation lies on a damaged page the conversations are
+// found all the same, in their order.
+func TestDirectChatsOnDamagedPages(t *testing.T) {
+	f := newFixture(t)
+	f.exec("PRAGMA page_size=4096")
+	const number = "+15551230001"
+	old, young := f.chat("SMS;-;"+number, 45), f.chat("iMessage;-;"+number, 45)
+	f.exec("UPDATE chat SET chat_identifier = ?", number)
+	f.join(young, f.message("m-young", strings.Repeat("<020>", 300), values{"date": date(30), "service": "iMessage"}))
+	for i := range 20 {
+		f.message(fmt.Sprintf("m-%d", i), strings.Repeat("filler", 300), nil)
+	}
+	f.join(old, f.message("m-old", "x", values{"date": date(10), "service": "SMS"}))
+	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page, leaf = 4096, 0x0d
+	for at := page; at < len(data); at += page {
+		if data[at] == leaf && bytes.Contains(data[at:at+page], []byte("<020>")) {
+			data[at] = 0x7f
+		}
+	}
+	if err := os.WriteFile(f.path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, f.path)
+	got, err := db.DirectChats(t.Context(), number)
+	if err != nil || len(got) != 2 || got[0].RowID != young || got[1].RowID != old {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

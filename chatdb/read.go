@@ -123,14 +123,23 @@ func (db *DB) messages(ctx context.Context, op string, q query, limit int, value
 
 // DirectChats gives the one-to-one chats with a handle that Messages knows
 // already, most recently used first. A handle is an E.164 number or an address
-// in lower case, as Messages writes them.
-func (db *DB) DirectChats(ctx context.Context, handle string) (chats []Chat, err error) {
+// in lower case, as Messages writes them. Where a newest message lies on damaged pages
+// no LastService is known.
+func (db *DB) DirectChats(ctx context.Context, handle string) ([]Chat, error) {
 	if strings.Contains(handle, "@") {
 		handle = strings.ToLower(handle)
 	}
+	chats, err := db.directChats(ctx, queryDirectChats, handle)
+	if damaged(err) {
+		chats, err = db.directChats(ctx, queryBareChats, handle)
+	}
+	return chats, err
+}
+
+func (db *DB) directChats(ctx context.Context, q query, handle string) (chats []Chat, err error) {
 	err = db.read(ctx, "find chats", func(s *session) error {
 		chats = nil
-		return s.query(ctx, queryDirectChats, args(handle), func(r row) {
+		return s.query(ctx, q, args(handle), func(r row) {
 			c := chatOf(r)
 			c.LastService = r.text(len(chatColumns))
 			if !c.Group() {

@@ -61,6 +61,7 @@ const (
 	queryAttachments
 	queryAttachment
 	queryDirectChats
+	queryBareChats
 	queryCount
 )
 
@@ -134,7 +135,7 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 			sql[queryAttachments] = attachment + "message_attachment_join ma CROSS JOIN attachment a ON a.ROWID = ma.attachment_id WHERE ma.message_id = ?1 ORDER BY a.ROWID"
 		}
 	}
-	sql[queryDirectChats] = has.directChats()
+	sql[queryDirectChats], sql[queryBareChats] = has.directChats()
 	return sql, nil
 }
 
@@ -153,8 +154,9 @@ func (has schema) messages(which string) string {
 // directChats finds chats through the handle and by their own identifier: a
 // fresh chat may have no participants yet, and one person has a handle row for
 // each service. The newest message is taken by the join's copy of its date,
-// which is indexed, and by ROWID where there is none (before macOS 10.13).
-func (has schema) directChats() string {
+// which is indexed, and by ROWID where there is none (before macOS 10.13). bare finds
+// the same without a look at any message.
+func (has schema) directChats() (whole, bare string) {
 	candidates := "SELECT ROWID AS id FROM chat WHERE chat_identifier = ?1"
 	if has["chat_handle_join"] != nil {
 		candidates += " UNION SELECT ch.chat_id FROM handle h CROSS JOIN chat_handle_join ch ON ch.handle_id = h.ROWID WHERE h.id = ?1"
@@ -163,11 +165,12 @@ func (has schema) directChats() string {
 	if has["chat_message_join"]["message_date"] {
 		date = "cm.message_date"
 	}
-	newest := "SELECT cm.message_id FROM chat_message_join cm WHERE cm.chat_id = c.ROWID ORDER BY " + date + " DESC, cm.message_id DESC LIMIT 1"
-	return "SELECT " + has.columns(chatColumns[:]) + ", m.service" +
-		" FROM (" + candidates + ") k CROSS JOIN chat c ON c.ROWID = k.id" +
-		" LEFT JOIN message m ON m.ROWID = (" + newest + ")" +
+	newest := " FROM chat_message_join cm WHERE cm.chat_id = c.ROWID ORDER BY " + date + " DESC, cm.message_id DESC LIMIT 1)"
+	chats, from := "SELECT "+has.columns(chatColumns[:])+", ", " FROM ("+candidates+") k CROSS JOIN chat c ON c.ROWID = k.id"
+	whole = chats + "m.service" + from + " LEFT JOIN message m ON m.ROWID = (SELECT cm.message_id" + newest +
 		" ORDER BY " + has.column("m.date") + " DESC, m.ROWID DESC, c.ROWID DESC"
+	bare = chats + "NULL" + from + " ORDER BY (SELECT " + date + newest + " DESC, (SELECT cm.message_id" + newest + " DESC, c.ROWID DESC"
+	return whole, bare
 }
 
 func (has schema) columns(names []string) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bluerelay/applescript"
+	"bluerelay/chatdb"
 	"bluerelay/wire"
 )
 
@@ -29,6 +30,7 @@ type sender struct {
 	died     inHand    // the send over which the last daemon died
 	reading  bool      // sends are due, but not all rows were looked at
 	unclear  bool      // a send was armed and its end could not be written down
+	misses   misses    // orders whose target a damaged chat.db could not tell
 	tidied   time.Time // when old orders were last forgotten
 	lastFile time.Time // when a file was handed over last
 	swept    int64     // the acknowledgement up to which runs were forgotten
@@ -129,7 +131,7 @@ func (s *sender) step(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if one == nil {
-		return s.idleAsk(ctx, time.Now()), nil
+		return s.idleAsk(ctx, time.Now()), s.forgive(ctx)
 	}
 	s.grasp(one)
 	defer s.letGo()
@@ -290,17 +292,21 @@ func (s *sender) fetchAgain(ctx context.Context, one *send) error {
 	return err
 }
 
-// refuse ends a send for which there is no way, and says whether it did; any other
-// error it gives back.
+// refuse ends a send for which there is no way, or puts it off where chat.db is damaged
+// on that way, and says whether it did; any other error it gives back.
 func (s *sender) refuse(ctx context.Context, one *send, err error) (bool, error) {
 	if err == nil {
+		s.hit(one)
 		return false, nil
 	}
-	if r, ok := errors.AsType[*refused](err); ok {
+	switch r, ok := errors.AsType[*refused](err); {
+	case ok:
 		err = s.journal.noSend(ctx, one, r.Fault, false, false, time.Now())
-	} else if errors.Is(err, errRecovered) {
+	case errors.Is(err, errRecovered):
 		err = s.journal.withdraw(ctx, one, time.Now())
-	} else {
+	case errors.Is(err, chatdb.ErrNotDatabase):
+		err = s.miss(ctx, one, err, time.Now())
+	default:
 		return false, err
 	}
 	ring(s.outboxBell)

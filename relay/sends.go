@@ -239,6 +239,18 @@ func (j *journal) noSend(ctx context.Context, s *send, why wire.Fault, again, no
 	})
 }
 
+// putOff lets others go before a send that waits.
+func (j *journal) putOff(ctx context.Context, s *send, until time.Time) error {
+	return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE sends SET retry_at = ? WHERE message = ? AND part = ? AND attempt = ? AND state = ?",
+			until.UnixMilli(), s.message, s.part, s.attempt, stateReceived)
+		if err != nil {
+			return fmt.Errorf("put a send off: %w", err)
+		}
+		return nil
+	})
+}
+
 // handed records that osascript has ended and may have had its effect. Until
 // settle the row is awaited.
 func (j *journal) handed(ctx context.Context, s *send, why wire.Fault, now, settle time.Time) error {
