@@ -106,10 +106,11 @@ func serviceOf(c chatdb.Chat) string {
 }
 
 // errRecovered says that what was to go by SMS may have gone by iMessage after all.
-var errRecovered = errors.New("the failed row is no longer failed")
+var errRecovered = errors.New("the failed row no longer says so")
 
 // reconsider looks once more at the row that made this send go by SMS: Messages, or
-// its user, may have sent it meanwhile, and then a second one must not go.
+// its user, may have sent it meanwhile, and then a second one must not go. A row that is
+// gone, or cannot be read, may have been sent before.
 func (s *sender) reconsider(ctx context.Context, db *chatdb.DB, one *send) error {
 	if one.attempt == 1 {
 		return nil
@@ -123,7 +124,7 @@ func (s *sender) reconsider(ctx context.Context, db *chatdb.DB, one *send) error
 		if err != nil {
 			return fmt.Errorf("look at the failed row: %w", err)
 		}
-		if f.seen.Error == 0 || len(rows) == 1 && (rows[0].Error == 0 || rows[0].Downgraded) {
+		if f.seen.Error == 0 || len(rows) != 1 || rows[0].Error == 0 || rows[0].Downgraded {
 			return errRecovered
 		}
 	}

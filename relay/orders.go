@@ -194,9 +194,9 @@ func answerKnown(ctx context.Context, tx *sql.Tx, message string, attempt int, n
 	return addReport(ctx, tx, r, now)
 }
 
-// withdraw undoes an attempt that has become needless: the row of the former one is no
-// longer failed. What becomes of that row is told by whoever reads it; until then it
-// may have been sent.
+// withdraw undoes an attempt that has become needless: the row of the former one no
+// longer says that it has failed. What becomes of that row is told by whoever reads it;
+// until then it may have been sent.
 func (j *journal) withdraw(ctx context.Context, s *send, now time.Time) error {
 	return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "DELETE FROM sends WHERE message = ? AND part = ? AND attempt = ? AND state = ?", s.message, s.part, s.attempt, stateReceived)
@@ -211,7 +211,7 @@ func (j *journal) withdraw(ctx context.Context, s *send, now time.Time) error {
 		if err != nil || len(former) == 0 {
 			return err
 		}
-		fault := wire.Fault{Code: wire.FaultUnknown, Text: "Messages itself is sending it again."}
+		fault := wire.Fault{Code: wire.FaultUnknown, Text: "Messages itself may have sent it after it had failed."}
 		return addReport(ctx, tx, wire.Report{Kind: wire.Unknown, At: now.UnixMilli(), Message: s.message, Attempt: s.attempt, GUID: former[0].guid, Fault: &fault}, now)
 	})
 }
