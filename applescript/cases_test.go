@@ -1,6 +1,7 @@
 package applescript_test
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ type aCase struct {
 	steps   []step
 	limit   time.Duration
 	value   string // of the request; "hello" where empty
+	service string // iMessage where empty
 	want    applescript.Outcome
 	refused bool // before anything is started
 }
@@ -56,7 +58,8 @@ func osascriptCases() []aCase {
 		{number: 17, name: "event timeout", steps: after(marker, fault("Messages got an error: AppleEvent timed out. (-1712)")), want: outcome(may, applescript.TimedOut, -1712)},
 		says(18, "not running", "Messages got an error: Application isn’t running. (-600)", outcome(none, applescript.NotRunning, -600)),
 		{number: 19, name: "quits in the middle", steps: after(marker, fault("Messages got an error: Connection is invalid. (-609)")), want: outcome(may, applescript.NotRunning, -609)},
-		says(20, "no SMS account", "Messages got an error: Can’t get account 1 whose service type = SMS. Invalid index. (-1719)", outcome(none, applescript.NoService, -1719)),
+		{number: 20, name: "no SMS account", service: "SMS", steps: fault("Messages got an error: Can’t get account 1 whose service type = SMS. Invalid index. (-1719)"), want: outcome(none, applescript.NoService, -1719)},
+		says(20, "no iMessage account", "Messages got an error: Can’t get account 1 whose service type = iMessage. Invalid index. (-1719)", outcome(none, applescript.NoAccount, -1719)),
 		says(21, "SMS undefined", "The variable SMS is not defined. (-2753)", outcome(none, applescript.NoService, -2753)),
 		says(22, "any as a service", "Can’t make any into type constant. (-1700)", outcome(none, applescript.BadRequest, -1700)),
 		says(23, "business chat", "Messages got an error: Can’t get participant id \"UUID:urn:biz:1\". (-1728)", noTarget),
@@ -97,6 +100,7 @@ func TestOsascriptCases(t *testing.T) {
 			s := newStage(t, c.steps...)
 			s.sender.Limit = c.limit
 			req := text("hello")
+			req.Service = cmp.Or(c.service, req.Service)
 			switch {
 			case c.name == "empty":
 				req.Value = ""

@@ -45,7 +45,7 @@ func runOsascript(ctx context.Context, program string, req Request, lock *os.Fil
 	// Everything of the group is dead. Who left it in time may hold the pipe open, and
 	// has nothing to say that counts.
 	_ = ear.SetReadDeadline(time.Now().Add(killDelay)) // a pipe has deadlines
-	return classify(e, <-heard)
+	return classify(e, <-heard).of(req)
 }
 
 // hear listens to a running program to its end, so that it never waits for a reader.

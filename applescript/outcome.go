@@ -29,6 +29,7 @@ const (
 	NotRunning  Reason = "messages_down"       // -600, -609, -10810, -10826: Messages quit or cannot be launched
 	NoTarget    Reason = "no_such_target"      // -1728: not in Messages' live list
 	NoService   Reason = "no_such_service"     // -1719, -2753: no SMS or RCS on this Mac
+	NoAccount   Reason = "no_account"          // -1719 for iMessage: signed out, or Messages has not loaded its account yet
 	TimedOut    Reason = "messages_timeout"    // -1712, or our own deadline after the marker
 	NoFile      Reason = "file_not_found"      // -43
 	NotMember   Reason = "not_a_member"        // left or removed from the group
@@ -73,6 +74,8 @@ func (o Outcome) Sentence() string {
 		return "Messages does not know this conversation or recipient."
 	case NoService:
 		return "This Mac cannot send by that service: switch on Text Message Forwarding on the iPhone."
+	case NoAccount:
+		return "Messages has no iMessage account on this Mac: open Messages and sign in."
 	case TimedOut:
 		return "Messages did not answer in time: look at the Mac's screen for a question or a hung Messages."
 	case NoFile:
@@ -118,6 +121,15 @@ func classify(e exit, said speech) Outcome {
 		o.Reason = Interrupted
 	default:
 		o.Reason = reasonOf(said)
+	}
+	return o
+}
+
+// of is the outcome of that request: every Mac has an account of iMessage, so that one
+// which is not there is away for a time, and no property of the Mac.
+func (o Outcome) of(req Request) Outcome {
+	if o.Number == -1719 && req.Service == "iMessage" {
+		o.Reason = NoAccount
 	}
 	return o
 }

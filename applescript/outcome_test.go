@@ -12,7 +12,7 @@ import (
 )
 
 var reasons = []applescript.Reason{
-	applescript.Denied, applescript.Prompt, applescript.NotRunning, applescript.NoTarget, applescript.NoService, applescript.TimedOut,
+	applescript.Denied, applescript.Prompt, applescript.NotRunning, applescript.NoTarget, applescript.NoService, applescript.NoAccount, applescript.TimedOut,
 	applescript.NoFile, applescript.NotMember, applescript.Environment, applescript.CannotStart, applescript.Interrupted,
 	applescript.BadRequest, applescript.OtherError, applescript.DiskTrouble,
 }

@@ -65,7 +65,7 @@ func TestSendOutcomes(t *testing.T) {
 		{"cannot be launched", fault("An error of type -10810 has occurred. (-10810)"), 0, outcome(none, applescript.NotRunning, -10810)},
 		{"handler failed", after(marker, fault("Messages got an error: AppleEvent handler failed. (-10000)")), 0, outcome(may, applescript.OtherError, -10000)},
 
-		{"no SMS account", fault("Messages got an error: Can’t get account 1 whose service type = SMS. Invalid index. (-1719)"), 0, outcome(none, applescript.NoService, -1719)},
+		{"no iMessage account", fault("Messages got an error: Can’t get account 1 whose service type = iMessage. Invalid index. (-1719)"), 0, outcome(none, applescript.NoAccount, -1719)},
 		{"SMS undefined", fault("The variable SMS is not defined. (-2753)"), 0, outcome(none, applescript.NoService, -2753)},
 		{"any as a service", fault("Can’t make any into type constant. (-1700)"), 0, outcome(none, applescript.BadRequest, -1700)},
 		{"file missing", fault("File /tmp/a.png wasn’t found. (-43)"), 0, outcome(none, applescript.NoFile, -43)},

@@ -75,18 +75,14 @@ func (r *Relay) tellHold(p wire.Problem) {
 }
 
 // unhold ends a hold, if there is one.
-func (r *Relay) unhold() {
-	if r.hold.end() != "" {
+func (r *Relay) unhold() { r.unholdFor("") }
+
+// unholdFor ends a hold that is for p, or for whatever with "".
+func (r *Relay) unholdFor(p wire.Problem) {
+	if r.hold.end(p) != "" {
 		r.tellHold("")
 		r.log.Info("send.resumed")
 		ring(r.sendBell)
-	}
-}
-
-// unholdFor ends a hold that is for p. The observer alone begins and ends them.
-func (r *Relay) unholdFor(p wire.Problem) {
-	if _, why := r.hold.until(); why == p {
-		r.unhold()
 	}
 }
 

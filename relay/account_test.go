@@ -75,7 +75,7 @@ func TestHold(t *testing.T) {
 		at(now.Sub(noon)+next*pause, wire.ProblemAccount)
 		now = now.Add(next * pause)
 	}
-	if p := h.end(); p != wire.ProblemAccount {
+	if p := h.end(""); p != wire.ProblemAccount {
 		t.Errorf("it ended %q", p)
 	}
 	at(0, "")

@@ -74,11 +74,15 @@ func (h *hold) hope(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// end lets the queue go on and gives what it was held up for, "" for nothing.
-func (h *hold) end() wire.Problem {
+// end lets the queue go on where it is held up for only, or for whatever with "", and
+// gives what it was held up for, "" for nothing.
+func (h *hold) end(only wire.Problem) wire.Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.problem
+	if only != "" && p != only {
+		return ""
+	}
 	h.problem, h.next, h.hopes, h.tries, h.tried = "", time.Time{}, time.Time{}, 0, false
 	return p
 }

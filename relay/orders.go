@@ -150,7 +150,8 @@ func addParts(ctx context.Context, tx *sql.Tx, o wire.Send) error {
 }
 
 // renewOrder begins another attempt. Parts without a row go over to it, with what was
-// learned of their target; a row of the former attempt stays and is followed.
+// learned of their target and the time before which they do not begin; a row of the former
+// attempt stays and is followed.
 func renewOrder(ctx context.Context, tx *sql.Tx, o wire.Send, rows []send, now time.Time) error {
 	file, err := encodeFile(o.File)
 	if err != nil {
@@ -164,7 +165,7 @@ func renewOrder(ctx context.Context, tx *sql.Tx, o wire.Send, rows []send, now t
 	if !allNoSend(rows) {
 		return addParts(ctx, tx, o)
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE sends SET attempt = ?, state = ?, text = CASE part WHEN 'text' THEN ? ELSE '' END, fault = '', again = 0, retry_at = 0, tries = 0 WHERE message = ? AND attempt = ?",
+	_, err = tx.ExecContext(ctx, "UPDATE sends SET attempt = ?, state = ?, text = CASE part WHEN 'text' THEN ? ELSE '' END, fault = '', again = 0, tries = 0 WHERE message = ? AND attempt = ?",
 		o.Attempt, stateReceived, o.Text, o.Message, rows[0].attempt)
 	if err != nil {
 		return err

@@ -32,6 +32,11 @@ func (s *sender) pauseFor(o applescript.Outcome) {
 	case s.mute >= hangs:
 		reason = hung
 	}
+	s.stop(p, reason)
+}
+
+// stop stops the queue for p until the next look.
+func (s *sender) stop(p wire.Problem, reason string) {
 	s.tell(p, reason)
 	s.resume = time.Now()
 	if s.trouble > 0 {
@@ -44,8 +49,11 @@ func (s *sender) pauseFor(o applescript.Outcome) {
 // are rarer: each is one more question of macOS to whoever is at the screen.
 func (s *sender) pause(p wire.Problem) time.Duration {
 	most := maxPause
-	if p == wire.ProblemAutomation {
+	switch {
+	case p == wire.ProblemAutomation:
 		most = s.cfg.Reprobe
+	case s.vain.many:
+		most = s.cfg.Hold // the looks succeed, and each costs a message an attempt
 	}
 	return min(s.cfg.Retry<<min(s.trouble-1, 10), most)
 }

@@ -30,6 +30,7 @@ type sender struct {
 	died     inHand    // the send over which the last daemon died
 	reading  bool      // sends are due, but not all rows were looked at
 	unclear  bool      // a send was armed and its end could not be written down
+	vain     vain      // ends without effect in a row
 	misses   misses    // orders whose target a damaged chat.db could not tell
 	tidied   time.Time // when old orders were last forgotten
 	lastFile time.Time // when a file was handed over last
@@ -365,8 +366,9 @@ func (s *sender) conclude(one *send, o applescript.Outcome, byChat bool) error {
 		}
 		log.Warn("message.not_sent", "reason", string(o.Reason), "number", o.Number)
 		s.pauseFor(o)
+		s.inVain(one, o)
 	} else {
-		s.trouble = 0
+		s.trouble, s.vain = 0, vain{}
 		if o.Effect == applescript.Accepted {
 			s.mute = 0
 		}

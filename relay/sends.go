@@ -220,6 +220,9 @@ func (j *journal) noSend(ctx context.Context, s *send, why wire.Fault, again, no
 				state, retry = stateReceived, now.Add(firstPause<<max(s.run-1, 0)).UnixMilli()
 			}
 		}
+		if again && state == stateNoSend && fruitless(applescript.Reason(why.Code)) {
+			retry = now.Add(pauseAfter(s.attempt)).UnixMilli() // for the next attempt
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE sends SET state = ?, text = CASE ? WHEN 'nosend' THEN '' ELSE text END, retry_at = ?, fault = ?, again = ?, no_chat = max(no_chat, ?)
 			WHERE message = ? AND part = ? AND attempt = ? AND state IN (?, ?)`,
 			state, state, retry, string(data), again, noChat, s.message, s.part, s.attempt, stateArmed, stateReceived)
