@@ -68,7 +68,7 @@ func (r *Relay) heedClock(ctx context.Context, now time.Time) error {
 func (j *journal) leap(ctx context.Context, by time.Duration) error {
 	return j.write(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
 		ms := by.Milliseconds()
-		_, err := tx.ExecContext(ctx, "UPDATE sends SET settle_at = settle_at + ? WHERE state = ? AND settle_at > 0", ms, stateHanded)
+		_, err := tx.ExecContext(ctx, "UPDATE sends SET settle_at = settle_at + ? WHERE state IN (?, ?) AND settle_at > 0", ms, stateHanded, stateUnknown)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "UPDATE sends SET retry_at = retry_at + ? WHERE state = ? AND retry_at > 0", ms, stateReceived)
 		}
@@ -89,7 +89,7 @@ func (j *journal) leap(ctx context.Context, by time.Duration) error {
 func undated(sends []send, file string, now time.Time) []send {
 	for i, s := range sends {
 		if s.armedAt.After(now.Add(clockSlack)) && s.mark.File == file {
-			sends[i].armedAt, sends[i].endedAt = time.Time{}, time.Time{}
+			sends[i].armedAt, sends[i].endedAt, sends[i].settled = time.Time{}, time.Time{}, time.Time{}
 		}
 	}
 	return sends

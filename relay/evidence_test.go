@@ -297,6 +297,16 @@ func TestClockGoesForward(t *testing.T) {
 	if after := sendIn(t, j, "msg_1"); !after.armedAt.Equal(before.armedAt) || !after.endedAt.Equal(before.endedAt) {
 		t.Errorf("%+v became %+v", before, after)
 	}
+	// So it does where nobody knows any more, and the row may come yet.
+	if _, err := j.settle(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.leap(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if after := sendIn(t, j, "msg_1"); !after.settled.Equal(later.Add(time.Hour)) {
+		t.Errorf("the row may come until %v", after.settled)
+	}
 }
 
 // A leap that could not be written down is not forgotten, and whoever compares times

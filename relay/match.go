@@ -25,9 +25,16 @@ const (
 	exactMatch       // the same text but for quotes, spaces and invisible marks
 )
 
+// lateRow is how long after the end of its window the row of a send may be made. Messages
+// makes it when it acts on what it was given: at once, or when it lives again after a
+// hang, which the relay ends within some minutes. Later an equal text is the owner's, who
+// has written himself what did not go.
+const lateRow = 10 * time.Minute
+
 // fits tells whether an own row can be the effect of a send: newer than the mark,
 // to the same person, with the same text. The mark counts only in the file it was
-// taken in; where chat.db was replaced, the date alone has to do.
+// taken in; where chat.db was replaced, the date alone has to do. Once nobody knows of
+// the send, only exactly its text will do, made soon after it, or its very file.
 func fits(s send, m chatdb.Message, file string) match {
 	if !m.FromMe || m.Date.Before(s.armedAt.Add(-clockSlack)) {
 		return noMatch
@@ -38,9 +45,23 @@ func fits(s send, m chatdb.Message, file string) match {
 	if !s.addressed(m) {
 		return noMatch
 	}
+	how := s.fitsText(m)
 	if s.part == partFile {
-		return s.fitsFile(m)
+		how = s.fitsFile(m)
 	}
+	if s.state == stateUnknown && !s.carried(m) && (how != exactMatch || !s.timely(m)) {
+		return noMatch
+	}
+	return how
+}
+
+// timely tells whether a row was made while that of the send could be. Without a window,
+// because the clock was set, the mark alone has to do.
+func (s send) timely(m chatdb.Message) bool {
+	return s.settled.IsZero() || !m.Date.After(s.settled.Add(lateRow))
+}
+
+func (s send) fitsText(m chatdb.Message) match {
 	// A text that folds to nothing, such as a lone space, must not fit every row
 	// that holds only a file.
 	if f := fold(s.text); f == fold(m.Text) && (f != "" || m.Text == s.text) {
@@ -81,17 +102,28 @@ func (s send) fitsFile(m chatdb.Message) match {
 	if fold(m.Text) != "" {
 		return noMatch
 	}
+	if s.carried(m) {
+		return exactMatch
+	}
 	best := noMatch
 	for _, a := range m.Attachments {
 		name := norm.NFC.String(a.TransferName) == path.Base(s.staged)
 		switch {
-		case strings.Contains(a.Filename, "/"+path.Dir(s.staged)+"/"), name && a.TotalBytes == s.file.Size:
+		case name && a.TotalBytes == s.file.Size:
 			return exactMatch
 		case name:
 			best = weakMatch
 		}
 	}
 	return best
+}
+
+// carried tells whether a row carries the file of a send from where it was staged, which
+// nobody else has there.
+func (s send) carried(m chatdb.Message) bool {
+	return s.part == partFile && slices.ContainsFunc(m.Attachments, func(a chatdb.Attachment) bool {
+		return strings.Contains(a.Filename, "/"+path.Dir(s.staged)+"/")
+	})
 }
 
 // choose picks the send that a row belongs to, from sends in the order of their

@@ -163,6 +163,72 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestFitsUnknown: once nobody knows of a send, what looks like its row is most likely the
+// owner's, who has written himself what did not go.
+func TestFitsUnknown(t *testing.T) {
+	t.Parallel()
+	text := sent("msg_1", "it's me...")
+	text.state, text.endedAt, text.settled = stateUnknown, noon.Add(time.Second), noon.Add(31*time.Second)
+	file := text
+	file.part, file.text, file.file, file.staged = partFile, "", &picture, "bluerelay/x7/cat.png"
+	at := func(d time.Duration) func(*chatdb.Message) {
+		return func(m *chatdb.Message) { m.Date = noon.Add(d) }
+	}
+	words := func(s string) func(*chatdb.Message) { return func(m *chatdb.Message) { m.Text = s } }
+	carries := func(name string, size int64) func(*chatdb.Message) {
+		return func(m *chatdb.Message) {
+			m.Text = ""
+			m.Attachments = []chatdb.Attachment{{Filename: name, TransferName: "cat.png", TotalBytes: size}}
+		}
+	}
+	const staged = "~/Library/Messages/Attachments/bluerelay/x7/cat.png"
+	for _, tt := range []struct {
+		name    string
+		send    send
+		changes []func(*chatdb.Message)
+		want    match
+	}{
+		{"90 seconds late", text, []func(*chatdb.Message){at(90 * time.Second)}, exactMatch},
+		{"at the end of its time", text, []func(*chatdb.Message){at(31*time.Second + lateRow)}, exactMatch},
+		{"after it", text, []func(*chatdb.Message){at(32*time.Second + lateRow)}, noMatch},
+		{"curled quotes", text, []func(*chatdb.Message){words("it’s me...")}, exactMatch},
+		{"the same letters", text, []func(*chatdb.Message){words("its me")}, noMatch},
+		{"the staged file", file, []func(*chatdb.Message){carries(staged, 3)}, exactMatch},
+		{"the staged file, days late", file, []func(*chatdb.Message){carries(staged, 9), at(72 * time.Hour)}, exactMatch},
+		{"a copy of it", file, []func(*chatdb.Message){carries("", 3)}, exactMatch},
+		{"a copy of it, days late", file, []func(*chatdb.Message){carries("", 3), at(72 * time.Hour)}, noMatch},
+		{"a file of its name", file, []func(*chatdb.Message){carries("", 9)}, noMatch},
+	} {
+		m := ownRow("G", 11, alice, "it's me...", noon)
+		for _, change := range tt.changes {
+			change(&m)
+		}
+		if got := fits(tt.send, m, thisFile); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// The owner writes himself what did not go: the message was not sent by that.
+func TestOwnersTextAfterAnUnknown(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.sends("msg_1", "hello")
+	hand(t, s.j, "msg_1", time.Now(), time.Now())
+	if n, err := s.j.settle(t.Context(), time.Now()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	s.wants("unknown msg_1")
+	const query = "UPDATE sends SET armed_at = armed_at - ?1, ended_at = ended_at - ?1, settle_at = settle_at - ?1"
+	if _, err := s.j.db.Exec(query, (lateRow + time.Minute).Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+	s.own("G", "hello", columns{"is_sent": 1})
+	s.wants("typed G hello")
+	s.own("H", "hello", columns{"is_sent": 1, "date": apple(time.Now().Add(-2 * time.Minute))})
+	s.wants("sent msg_1")
+}
+
 func TestFitsHandlesInAnyCase(t *testing.T) {
 	t.Parallel()
 	s := sent("msg_1", "a")

@@ -60,6 +60,7 @@ type send struct {
 	mark    chatdb.Mark
 	armedAt time.Time
 	endedAt time.Time
+	settled time.Time // when its row is, or was, no longer awaited
 	fault   *wire.Fault
 	again   bool // of nosend: another attempt may succeed
 	guid    string
@@ -84,20 +85,20 @@ func (s send) same(t send) bool {
 }
 
 const sendColumns = `message, part, attempt, state, seq, handle, orders.chat, service, file, staged, text, run, via, kind, no_chat,
-	mark_rowid, mark_guid, mark_file, armed_at, ended_at, fault, again, COALESCE(guid, ''), rowid_, seen`
+	mark_rowid, mark_guid, mark_file, armed_at, ended_at, settle_at, fault, again, COALESCE(guid, ''), rowid_, seen`
 
 const selectSends = "SELECT " + sendColumns + " FROM sends JOIN orders USING (message) WHERE "
 
 func scanSend(row interface{ Scan(...any) error }) (send, error) {
 	var s send
-	var armed, ended int64
+	var armed, ended, settled int64
 	var file, fault, seen string
 	err := row.Scan(&s.message, &s.part, &s.attempt, &s.state, &s.seq, &s.handle, &s.chat, &s.service, &file, &s.staged, &s.text, &s.run, &s.via, &s.kind, &s.noChat,
-		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &fault, &s.again, &s.guid, &s.rowid, &seen)
+		&s.mark.RowID, &s.mark.GUID, &s.mark.File, &armed, &ended, &settled, &fault, &s.again, &s.guid, &s.rowid, &seen)
 	if err != nil {
 		return s, err
 	}
-	s.armedAt, s.endedAt = fromMS(armed), fromMS(ended)
+	s.armedAt, s.endedAt, s.settled = fromMS(armed), fromMS(ended), fromMS(settled)
 	if file != "" {
 		s.file = new(wire.File)
 		if err := json.Unmarshal([]byte(file), s.file); err != nil {
