@@ -61,7 +61,11 @@ func (s send) timely(m chatdb.Message) bool {
 	return s.settled.IsZero() || !m.Date.After(s.settled.Add(lateRow))
 }
 
+// fitsText compares with the text that a row has, or had before it was edited.
 func (s send) fitsText(m chatdb.Message) match {
+	if first, edited := firstText(m); edited {
+		m.Text = first
+	}
 	// A text that folds to nothing, such as a lone space, must not fit every row
 	// that holds only a file.
 	if f := fold(s.text); f == fold(m.Text) && (f != "" || m.Text == s.text) {
@@ -116,6 +120,38 @@ func (s send) fitsFile(m chatdb.Message) match {
 		}
 	}
 	return best
+}
+
+// firstText is what a row of one part said before it was edited.
+func firstText(m chatdb.Message) (text string, edited bool) {
+	for i, e := range m.Edits {
+		if e.Part != 0 {
+			return "", false
+		}
+		if i == 0 {
+			text, edited = e.Text, true
+		}
+	}
+	return text, edited
+}
+
+// undone picks the send that made a row which was taken back before anybody saw it, and
+// says nothing any more: the only one whose osascript ran at its date, to that person. An
+// earlier text, where the row has one, must be the send's.
+func undone(sends []send, m chatdb.Message, file string) (send, bool) {
+	var list []send
+	for _, s := range sends {
+		if s.part != partText || !m.FromMe || !aboveMark(s, m, file) || !s.addressed(m) || !s.ranAt(m.Date) {
+			continue
+		}
+		if _, edited := firstText(m); !edited || s.fitsText(m) != noMatch {
+			list = append(list, s)
+		}
+	}
+	if len(list) != 1 {
+		return send{}, false
+	}
+	return list[0], true
 }
 
 // carried tells whether a row carries the file of a send from where it was staged, which

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -418,4 +419,57 @@ func TestRowsAreBoundOnce(t *testing.T) {
 			t.Errorf("%s is somebody's: %t, %v", guid, taken, err)
 		}
 	}
+}
+
+// A row that was edited before the relay saw it is known by its first text, and one that
+// was taken back by its time alone.
+func TestChangedBeforeItIsSeen(t *testing.T) {
+	t.Parallel()
+	now := apple(time.Now())
+	edited := func(texts ...string) columns {
+		return columns{"is_sent": 1, "date_edited": now, "message_summary_info": madeSummary(t, texts, nil, 1)}
+	}
+	takenBack := func(more columns) columns {
+		c := columns{"text": nil, "is_empty": 1, "part_count": 0, "is_sent": 1, "date_edited": now, "message_summary_info": madeSummary(t, nil, []int{0}, 1)}
+		maps.Copy(c, more)
+		return c
+	}
+	for name, tt := range map[string]struct {
+		text string
+		row  columns
+		want []string
+	}{
+		"edited":                      {"hello", edited("helo", "hello"), []string{"sent msg_1", "edited msg_1 hello"}},
+		"edited into it":              {"helo", edited("something", "helo"), []string{"typed G helo"}},
+		"taken back":                  {"", takenBack(nil), []string{"sent msg_1", "unsent msg_1"}},
+		"taken back, of another":      {"", takenBack(columns{"handle": bob}), nil},
+		"taken back, of a minute ago": {"", takenBack(columns{"date": apple(time.Now().Add(-time.Minute))}), nil},
+		"taken back, of later":        {"", takenBack(columns{"date": apple(time.Now().Add(time.Minute))}), nil},
+		"taken back after an edit":    {"", takenBack(columns{"message_summary_info": madeSummary(t, []string{"helo", "hello"}, []int{0}, 1)}), []string{"sent msg_1", "edited msg_1", "unsent msg_1"}},
+		"another's, after an edit":    {"", takenBack(columns{"message_summary_info": madeSummary(t, []string{"something", "else"}, []int{0}, 1)}), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStory(t)
+			s.sends("msg_1", "helo")
+			s.ends("msg_1")
+			c := columns{"is_from_me": 1, "text": tt.text}
+			maps.Copy(c, tt.row)
+			s.row("G", c)
+			if c["handle"] == nil {
+				s.join("G", direct)
+			}
+			scan(t, s.o)
+			s.impatient()
+			s.wants(tt.want...)
+			s.restart()
+			s.wants()
+		})
+	}
+	// Which of two it was nobody can tell.
+	s := newStory(t)
+	s.sends("msg_1", "one")
+	s.sends("msg_2", "two")
+	s.own("G", "", takenBack(nil))
+	s.wants()
 }

@@ -225,7 +225,9 @@ func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, f
 	case chatdb.ClassGroup:
 		return o.judgeGroup(ctx, f, m, first, now)
 	case chatdb.ClassNothing:
-		return true, nil
+		if !m.FromMe || !m.Retracted {
+			return true, nil
+		}
 	}
 	if m.FromMe {
 		return o.judgeOwn(ctx, f, m, first, now)
@@ -252,6 +254,12 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, f
 		return slices.ContainsFunc(f.saves, func(taken save) bool { return taken.send.same(s) })
 	})
 	sends = undated(sends, o.db.File(), now)
+	if m.Retracted {
+		if s, ok := undone(sends, m, o.db.File()); ok {
+			f.bind(s, m)
+		}
+		return true, nil
+	}
 	if !m.HasBody {
 		if o.judgeGhost(f, m, sends, first, now) {
 			return true, nil
@@ -268,9 +276,14 @@ func (o *observer) judgeOwn(ctx context.Context, f *finding, m chatdb.Message, f
 		}
 		return settled && err == nil, err
 	}
+	f.bind(s, m)
+	return true, nil
+}
+
+// bind gives a row to a send.
+func (f *finding) bind(s send, m chatdb.Message) {
 	changes, seen := chatdb.Diff(chatdb.Seen{}, m)
 	f.saves = append(f.saves, save{s, m, changes, seen})
-	return true, nil
 }
 
 // wanted applies what the owner chose at pairing to leave the Mac.
