@@ -79,13 +79,17 @@ func (c claim) text() group { return group{c.From, c.To, hashOf(c.Content)} }
 
 func (c claim) file() group { return group{c.From, c.To, fileHash(path.Base(c.MediaURL))} }
 
-// addFile takes in the file of a message, which goes before its text. It may have gone
-// though the message as a whole has not.
+// addFile takes in the file of a message, which goes before its text. Where nobody knows,
+// or one of the two is said to have failed, it may have gone though the message as a
+// whole has not.
 func (s *standing) addFile(c claim) {
 	s.ids = append(s.ids, c.ID)
-	if c.went() {
+	switch {
+	case c.went():
 		s.went++
-	} else {
+	case c.unknown() || c.ErrorCode == "file_failed" || c.ErrorCode == "text_failed":
 		s.unknown++
+	default:
+		s.other++
 	}
 }

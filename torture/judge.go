@@ -149,20 +149,20 @@ func (j *jury) excused(c claim) bool {
 	if c.To == silentOne || j.doubt[c.ID] != "" || j.dropped[c.text()] > 0 {
 		return true
 	}
-	if c.MediaURL != "" && (j.dropped[c.file()] > 0 || j.brokenRun(c.From, c.file().hash)) {
+	if c.MediaURL != "" && (j.dropped[c.file()] > 0 || j.brokenRun(c.file())) {
 		return true
 	}
-	return j.brokenRun(c.From, c.text().hash)
+	return j.brokenRun(c.text())
 }
 
 // brokenRun tells whether an osascript that was to send this did not come to its end,
 // or to a bad one after it had begun to send.
-func (j *jury) brokenRun(line, hash string) bool {
+func (j *jury) brokenRun(g group) bool {
 	state := make(map[int]string)
-	for _, r := range j.runs[line] {
+	for _, r := range j.runs[g.line] {
 		switch {
-		case r.Value != hash:
-		case j.noRoom(line, time.UnixMilli(r.At)):
+		case r.To != g.to || r.Value != g.hash:
+		case j.noRoom(g.line, time.UnixMilli(r.At)):
 			return true // its result may not have found any
 		case r.Event == runEnds && (r.Code == 0 || state[r.PID] != runDispatch):
 			delete(state, r.PID) // it came to its end, or never began to send

@@ -27,8 +27,8 @@ func peace() evidence {
 		claims:  claims,
 		effects: []effect{{lineA, someA, hashOf("one")}, {lineA, someA, hashOf("four")}},
 		runs: map[string][]scriptRun{lineA: {
-			{PID: 1, Event: runBegins, Value: hashOf("one")}, {PID: 1, Event: runDispatch, Value: hashOf("one")}, {PID: 1, Event: runEnds, Value: hashOf("one")},
-			{PID: 2, Event: runBegins, Value: hashOf("two")}, {PID: 2, Event: runDispatch, Value: hashOf("two")},
+			{PID: 1, Event: runBegins, To: someA, Value: hashOf("one")}, {PID: 1, Event: runDispatch, To: someA, Value: hashOf("one")}, {PID: 1, Event: runEnds, To: someA, Value: hashOf("one")},
+			{PID: 2, Event: runBegins, To: someA, Value: hashOf("two")}, {PID: 2, Event: runDispatch, To: someA, Value: hashOf("two")},
 		}},
 		received: []received{{line: lineA, text: "in", sure: true, at: noon}},
 		typed:    map[string]int{},
@@ -65,7 +65,26 @@ func TestJudgeSees(t *testing.T) {
 		"unknown for no reason": {"unknown", func(e *evidence) { e.runs[lineA] = e.runs[lineA][:3] }},
 		"unknown with its row":  {"unknown", func(e *evidence) { e.effects = append(e.effects, effectOf("two")) }},
 		"unknown after a whole run": {"unknown", func(e *evidence) {
-			e.runs[lineA] = append(e.runs[lineA], scriptRun{PID: 2, Event: runEnds, Value: hashOf("two")})
+			e.runs[lineA] = append(e.runs[lineA], scriptRun{PID: 2, Event: runEnds, To: someA, Value: hashOf("two")})
+		}},
+		"unknown, and another's run was broken off": {"unknown", func(e *evidence) {
+			for i := range e.runs[lineA] {
+				if r := &e.runs[lineA][i]; r.PID == 2 {
+					r.To = "+14155551001"
+				}
+			}
+		}},
+		"canceled and its file sent": {"false", func(e *evidence) {
+			e.claims[2].MediaURL = "https://127.0.0.1/three.png"
+			e.effects = append(e.effects, effectOf("file:three.png"))
+		}},
+		"failed for good and its file sent": {"false", func(e *evidence) {
+			e.claims[2].MediaURL, e.claims[2].ErrorCode = "https://127.0.0.1/three.png", "no_such_target"
+			e.effects = append(e.effects, effectOf("file:three.png"))
+		}},
+		"its file sent twice": {"doubled", func(e *evidence) {
+			e.claims[0].MediaURL = "https://127.0.0.1/one.png"
+			e.effects = append(e.effects, effectOf("file:one.png"), effectOf("file:one.png"))
 		}},
 		"still queued":        {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "queued", "" }},
 		"still polling":       {"stuck", func(e *evidence) { e.claims[2].Status, e.claims[2].ErrorCode = "polling", "" }},
@@ -114,6 +133,10 @@ func TestJudgeExcuses(t *testing.T) {
 		"an equal text of the owner": func(e *evidence) {
 			e.typed[lineA+someA+hashOf("mine")] = 1
 			e.claims = append(e.claims, claim{ID: "msg_t", From: lineA, To: someA, Content: "mine", Status: "sent", Direction: "outbound", Origin: "device"})
+		},
+		"a text that failed after its file": func(e *evidence) {
+			e.claims[2].MediaURL, e.claims[2].ErrorCode = "https://127.0.0.1/three.png", "text_failed"
+			e.effects = append(e.effects, effect{lineA, someA, fileHash("three.png")})
 		},
 		"a row that failed": func(e *evidence) {
 			e.claims = append(e.claims, claim{ID: "msg_f", From: lineA, To: notOnIMessage, Content: "x", Status: "failed", ErrorCode: "messages_error", Direction: "outbound"})

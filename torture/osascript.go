@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"bluerelay/simulator"
@@ -23,6 +24,7 @@ type scriptRun struct {
 	At    int64  `json:"at"` // Unix milliseconds
 	PID   int    `json:"pid"`
 	Event string `json:"event"` // begin, dispatch, end
+	To    string `json:"to"`    // whom the target is
 	Value string `json:"value"` // SHA-256 of the text or of the path
 	Code  int    `json:"code,omitzero"`
 	File  string `json:"file,omitzero"` // the file's name
@@ -60,7 +62,7 @@ func osascript(argv0 string, args []string, stdin io.Reader, stdout, stderr io.W
 	}
 	sum := sha256.Sum256([]byte(args[7]))
 	dir := filepath.Dir(argv0)
-	l := runLog{path: filepath.Join(dir, runsName), value: hex.EncodeToString(sum[:])}
+	l := runLog{path: filepath.Join(dir, runsName), to: args[6][strings.LastIndexByte(args[6], ';')+1:], value: hex.EncodeToString(sum[:])}
 	if args[3] == "send-file" {
 		l.file = filepath.Base(args[7])
 	}
@@ -72,11 +74,11 @@ func osascript(argv0 string, args []string, stdin io.Reader, stdout, stderr io.W
 	return code
 }
 
-type runLog struct{ path, value, file string }
+type runLog struct{ path, to, value, file string }
 
 // write appends a line in one call, so that lines of several runs do not mix.
 func (l runLog) write(event string, code int) {
-	data, err := json.Marshal(scriptRun{time.Now().UnixMilli(), os.Getpid(), event, l.value, code, l.file})
+	data, err := json.Marshal(scriptRun{time.Now().UnixMilli(), os.Getpid(), event, l.to, l.value, code, l.file})
 	if err != nil {
 		return
 	}
