@@ -18,19 +18,21 @@ const groupEvent = "group.updated"
 
 // How a message was updated: the detail of message.updated.
 const (
-	updateEdited = "edited"
-	updateUnsent = "unsent"
-	updateChat   = "chat"  // its conversation is known now
-	updateText   = "text"  // its text came after its files
-	updateMedia  = "media" // a file of it is here now
+	updateEdited   = "edited"
+	updateUnsent   = "unsent"
+	updateChat     = "chat"     // its conversation is known now
+	updateText     = "text"     // its text came after its files
+	updateMedia    = "media"    // a file of it is here now
+	updateReplaced = "replaced" // it is the line's own, as another message
 )
 
 // typed stores what the owner wrote on a device of his own, once. It is in lists and
-// in the event log; no webhook hears of it, because nobody ordered it.
+// in the event log; no webhook hears of it, because nobody ordered it. Where it was told
+// as somebody's before, it takes that one's place.
 func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
 	in := r.Inbound
-	known, err := tx.HasGUID(tx.Context(), line.ID, in.GUID)
-	if err != nil || known || !typedStatus(in.Status) || in.From == "" && in.Chat == "" {
+	was, err := s.reported(tx, line, in.GUID)
+	if err != nil || was != nil && was.Direction != store.Inbound || !typedStatus(in.Status) || in.From == "" && in.Chat == "" {
 		return err
 	}
 	m, err := newMessage(tx, line, in, now)
@@ -42,10 +44,20 @@ func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.T
 	if r.Fault != nil {
 		m.ErrorCode, m.ErrorNumber, m.ErrorMessage = r.Fault.Code, r.Fault.Number, r.Fault.Text
 	}
+	if was != nil {
+		if err := s.replace(tx, *was, m.ID, now); err != nil {
+			return err
+		}
+	}
 	if m, err = s.begin(tx, m); err != nil {
 		return err
 	}
-	if _, err := s.announce(tx, m, in.Media, now); err != nil {
+	if was != nil {
+		m, err = tx.TakeMedia(was.ID, m.ID, now.UnixMilli())
+	} else {
+		_, err = s.announce(tx, m, in.Media, now)
+	}
+	if err != nil {
 		return err
 	}
 	return s.record(tx, m)
@@ -92,7 +104,7 @@ func storedEdits(list []wire.Edit) []store.Edit {
 // changed writes an edit or an unsend into its message and records the event. Each
 // counts once, whoever reports it; one of a message that is not here is no news.
 func (s *Service) changed(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
-	m, err := s.reported(tx, line, r)
+	m, err := s.reported(tx, line, r.GUID)
 	if err != nil || m == nil {
 		return err
 	}
@@ -108,7 +120,7 @@ func (s *Service) changed(tx *store.Tx, line store.Line, r wire.Report, now time
 
 // joined corrects a message that was given without its chat, or before its text.
 func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
-	m, err := s.reported(tx, line, r)
+	m, err := s.reported(tx, line, r.GUID)
 	if err != nil || m == nil {
 		return err
 	}
@@ -166,10 +178,10 @@ func (s *Service) changeAsides(tx *store.Tx, c store.Change) error {
 	return nil
 }
 
-// reported is the message that a report is about, nil where it is not here: a chat
-// that the owner keeps to himself, or history.
-func (s *Service) reported(tx *store.Tx, line store.Line, r wire.Report) (*store.Message, error) {
-	m, err := tx.MessageByGUID(tx.Context(), line.ID, r.GUID)
+// reported is the message of a row, nil where it is not here: a chat that the owner keeps
+// to himself, or history.
+func (s *Service) reported(tx *store.Tx, line store.Line, guid string) (*store.Message, error) {
+	m, err := tx.MessageByGUID(tx.Context(), line.ID, guid)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

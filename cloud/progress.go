@@ -131,7 +131,8 @@ func open(m store.Message) bool {
 	return m.Status == wire.Queued || m.Status == wire.StatusAccepted || m.Status == wire.StatusSending
 }
 
-// bind sees to it that one row is one message. Where it is another message's, it is
+// bind sees to it that one row is one message. One that was told as somebody's, and is
+// this message's after all, is taken from there. Where it is another message's, it is
 // evidence for that one only: two Macs of one Apple Account see each other's rows. Then
 // a message that is on its way is unknown. It is false where nothing is left to be done.
 func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *store.Step) (bool, error) {
@@ -144,6 +145,9 @@ func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *sto
 	}
 	if err != nil {
 		return false, err
+	}
+	if other.Direction == store.Inbound && step.InstallID == "" {
+		return true, s.replace(tx, other, m.ID, time.UnixMilli(step.Now))
 	}
 	step.AppleGUID = ""
 	if other.Origin == store.OriginDevice || step.InstallID != "" {

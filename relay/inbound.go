@@ -102,9 +102,8 @@ func (o *observer) mayBeOurs(ctx context.Context, m chatdb.Message, patient bool
 	if err != nil {
 		return false, true, err
 	}
-	return false, slices.ContainsFunc(sends, func(s send) bool {
-		return sameHandle(s.handle, m.Handle) && fold(s.text) == fold(m.Text)
-	}), nil
+	m.FromMe = true // as it would be judged if it said so
+	return false, slices.ContainsFunc(undated(sends, o.db.File(), now), func(s send) bool { return fits(s, m, o.db.File()) != noMatch }), nil
 }
 
 // toOneself tells a note that the owner wrote to himself: the other party is one of

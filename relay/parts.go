@@ -26,6 +26,12 @@ func saveRow(ctx context.Context, tx *sql.Tx, s send, m chatdb.Message, changes 
 	if err != nil {
 		return fmt.Errorf("bind a row: %w", err)
 	}
+	if s.guid == "" && m.HasAttachments {
+		// Where it was told as somebody's at first: the cloud has what it sends.
+		if _, err := tx.ExecContext(ctx, "DELETE FROM uploads WHERE message = ?", m.GUID); err != nil {
+			return fmt.Errorf("bind a row: %w", err)
+		}
+	}
 	if s.guid == "" && s.fault != nil && s.fault.Code == faultGhost {
 		if err := saveFault(ctx, tx, s); err != nil {
 			return err

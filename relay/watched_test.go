@@ -29,6 +29,19 @@ func TestFlippedRow(t *testing.T) {
 	s.wants()
 }
 
+// Also where Messages has changed the text.
+func TestFlippedRowOfAnotherText(t *testing.T) {
+	s := newStory(t)
+	s.sends("msg_1", "it's \"so\" -- isn't it...")
+	s.message("G", "it’s “so” — isn’t it…", nil)
+	s.wants()
+	s.set("G", "is_from_me = 1, is_sent = 1")
+	s.wants("sent msg_1")
+	s.sends("msg_2", "one thing")
+	s.message("H", "another", nil) // nothing that could be ours waits
+	s.wants("received H another")
+}
+
 // So may one that the owner typed; it names nobody then. Where it stays so, the chat
 // names who wrote it.
 func TestFlippedRowOfTheOwner(t *testing.T) {

@@ -27,6 +27,16 @@ func (r reader) Parts(ctx context.Context, messageID string) ([]Message, error) 
 	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE belongs_to = $1 AND belongs_to <> '' AND place > 0 ORDER BY place", messageID)
 }
 
+// GiveRow takes the Apple guid from a message, so that the message to may have it. What
+// tapbacks on that row became stands beside that one from now on.
+func (tx *Tx) GiveRow(from Message, to string) error {
+	if err := tx.one("UPDATE messages SET apple_guid = NULL WHERE id = $1", from.ID); err != nil {
+		return err
+	}
+	_, err := tx.stmts.exec(tx.ctx, "UPDATE messages SET belongs_to = $1 WHERE belongs_to = $2 AND belongs_to <> '' AND place = 0", to, from.ID)
+	return err
+}
+
 // Part returns the aside that stands for the file of that place, or ErrNotFound where the
 // message itself shows it.
 func (r reader) Part(ctx context.Context, messageID string, place int64) (Message, error) {

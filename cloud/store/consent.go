@@ -41,6 +41,13 @@ func (tx *Tx) OptIn(c Consent) (bool, error) {
 	return err == nil, err
 }
 
+// TakeBackConsent undoes what a message has changed, unless something was said since.
+func (tx *Tx) TakeBackConsent(c Consent) error {
+	_, err := tx.stmts.exec(tx.ctx, "UPDATE contacts SET opted_out = 1 - opted_out, consent_at = $1, consent_by = '', updated_at = $1 WHERE account_id = $2 AND address = $3 AND consent_by = $4",
+		c.At, c.AccountID, c.Address, c.MessageID)
+	return err
+}
+
 // OptedOut tells which of some addresses have opted out of an account's messages.
 func (r reader) OptedOut(ctx context.Context, accountID string, addresses ...string) ([]string, error) {
 	args := []any{accountID}

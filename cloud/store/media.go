@@ -62,6 +62,14 @@ func (tx *Tx) UpdateMedia(v Media) error {
 // RemoveMedia forgets a file.
 func (tx *Tx) RemoveMedia(id string) error { return tx.one("DELETE FROM media WHERE id = $1", id) }
 
+// TakeMedia gives the files of a message to another one, shows them there and returns it.
+func (tx *Tx) TakeMedia(from, to string, now int64) (Message, error) {
+	if _, err := tx.stmts.exec(tx.ctx, "UPDATE media SET message_id = $1 WHERE message_id = $2", to, from); err != nil {
+		return Message{}, err
+	}
+	return tx.ShowMedia(to, now)
+}
+
 // Media returns one variant of a message's attachment, or ErrNotFound.
 func (r reader) Media(ctx context.Context, messageID, guid, variant string) (Media, error) {
 	return scanMedia(r.stmts.row(ctx, "SELECT "+mediaColumns+" FROM media WHERE message_id = $1 AND guid = $2 AND variant = $3", messageID, guid, variant))

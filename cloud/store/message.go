@@ -77,6 +77,7 @@ type Message struct {
 	Place           int64  // of the file that an aside stands for, 0 for a tapback
 
 	// What the rules set where a message is shown; they are not of the table.
+	ReplacedBy   string   // id of the line's own message that it is in truth
 	OptedOut     bool     // its person has opted out
 	Participants []string // who else is known to be in its group
 	GroupName    string

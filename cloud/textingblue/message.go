@@ -79,6 +79,8 @@ type extras struct {
 	RequestedService string `json:"requested_service,omitempty"`
 	// Downgraded: it went by SMS though iMessage came first.
 	Downgraded bool `json:"downgraded,omitempty"`
+	// ReplacedBy is the id of the number's own message that this one is in truth.
+	ReplacedBy string `json:"replaced_by,omitempty"`
 	// WaitingFor is only looked up for a single message.
 	WaitingFor *waitingFor `json:"waiting_for,omitempty"`
 }
@@ -141,7 +143,7 @@ func renderExtras(m store.Message) extras {
 		MediaURLs: m.MediaURLs, ReadAt: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: m.ReplyTo, Junk: m.Junk,
 		EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt),
 		ChatUnknown: m.Direction == store.Inbound && m.ChatGUID == "",
-		ExpiresAt:   stamp(m.ExpiresAt), CancelRequested: m.CancelRequested != 0, ResendOf: m.ResendOf,
+		ExpiresAt:   stamp(m.ExpiresAt), CancelRequested: m.CancelRequested != 0, ResendOf: m.ResendOf, ReplacedBy: m.ReplacedBy,
 	}
 	if m.Direction == store.Inbound && m.Peer != m.From || m.ToGroup() {
 		e.GroupID = m.Peer

@@ -28,7 +28,7 @@ type event struct {
 	ID        string  `json:"id"`
 	Type      string  `json:"type"`
 	Timestamp *string `json:"timestamp"`
-	Change    string  `json:"change,omitempty"` // of message.updated: edited, unsent, chat, text or media
+	Change    string  `json:"change,omitempty"` // of message.updated: edited, unsent, chat, text, media or replaced
 	Test      bool    `json:"test,omitempty"`   // of webhook.test
 	Data      any     `json:"data"`
 }
