@@ -72,10 +72,10 @@ func (s *Service) tellPart(tx *store.Tx, m store.Message, place int64, made bool
 
 // createTapback makes the aside that says a tapback in words, as Messages itself does to
 // whoever cannot show one, and tells of it.
-func (s *Service) createTapback(tx *store.Tx, line store.Line, t store.Tapback, m store.Message) error {
+func (s *Service) createTapback(tx *store.Tx, line store.Line, t store.Tapback, m store.Message) (store.Message, error) {
 	media, err := tx.MessageMedia(tx.Context(), m.ID)
 	if err != nil {
-		return err
+		return store.Message{}, err
 	}
 	a := store.Message{
 		ID: newMessageID(time.Now()), AccountID: m.AccountID, LineID: m.LineID, Direction: store.Inbound, Status: wire.StatusReceived, From: t.From, To: line.PhoneNumber, Peer: t.From,
@@ -88,9 +88,9 @@ func (s *Service) createTapback(tx *store.Tx, line store.Line, t store.Tapback, 
 		a.Peer = m.Peer
 	}
 	if err := tx.CreateAside(&a); err != nil {
-		return fmt.Errorf("make a message of a tapback: %w", err)
+		return a, fmt.Errorf("make a message of a tapback: %w", err)
 	}
-	return s.record(tx, a)
+	return a, s.record(tx, a)
 }
 
 // verbs are how Messages says a tapback, and how it says that one was taken back.

@@ -197,8 +197,11 @@ func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.
 	if r.Tapback.Own {
 		t.From, t.Origin = line.PhoneNumber, store.OriginDevice
 	}
-	known, err := tx.HasTapback(tx.Context(), line.ID, r.GUID)
-	if err != nil || known {
+	was, err := tx.Tapback(tx.Context(), line.ID, r.GUID)
+	if err == nil && was.Origin == "" && r.Tapback.Own {
+		return s.ownTapback(tx, line, was, now)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	m, err := tx.MessageByGUID(tx.Context(), line.ID, t.TargetGUID)
@@ -213,7 +216,8 @@ func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.
 	if err := s.recordEvent(tx, m, store.Event{Type: tapbackEvent, Detail: t.ID, Tapback: &t}); err != nil {
 		return err
 	}
-	return s.createTapback(tx, line, t, m)
+	_, err = s.createTapback(tx, line, t, m)
+	return err
 }
 
 // grouped stores what happened to a group, once, and tells of it.

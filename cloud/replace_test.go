@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -144,5 +145,47 @@ func TestReplacedIsTold(t *testing.T) {
 	m.report(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "guid"})
 	if p := next(t, got); p.body != "message.updated replaced guid by "+id {
 		t.Errorf("%q", p.body)
+	}
+}
+
+// A tapback that was told as somebody's is told to be gone, and is the owner's.
+func TestTapbackOfTheOwnerToldAsSomebodys(t *testing.T) {
+	url, got := receiver(t, nil)
+	w := newWorld(t, func(c *cloud.Config) {
+		loopback(c)
+		d := plainDialect()
+		d.Events = append(d.Events, "message.tapback")
+		d.Body = func(e store.Event, m store.Message) (string, error) {
+			if e.Tapback == nil {
+				return e.Type + " " + m.ReplacedBy, nil
+			}
+			return fmt.Sprint(e.Tapback.From, " ", e.Tapback.Kind, " ", e.Tapback.Removed), nil
+		}
+		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
+	})
+	w.hook(url, "message.tapback")
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	m.report(received("guid", "hello"))
+	tap := func(guid string, own, removed bool) {
+		t.Helper()
+		m.report(wire.Report{Kind: wire.Tapped, GUID: guid, Tapback: &wire.Tapback{Target: "guid", From: somebody, Kind: "love", Own: own, Removed: removed}})
+	}
+	tap("t1", false, false)
+	tap("t1", true, false)
+	tap("t1", true, false)
+	tap("t1", false, false)
+	tap("t2", false, true)
+	tap("t2", true, true)
+	for _, want := range []string{" love false", " love true", " love true"} {
+		if p := next(t, got); p.body != somebody+want {
+			t.Errorf("%q, want %q", p.body, want)
+		}
+	}
+	if n := w.column("SELECT apple_guid || ' ' || origin || ' ' || from_addr FROM tapbacks ORDER BY apple_guid"); !slices.Equal(n, []string{"t1 device " + w.line.PhoneNumber, "t2 device " + w.line.PhoneNumber}) {
+		t.Errorf("%q", n)
+	}
+	shown := w.column("SELECT direction || ' ' || content FROM messages WHERE belongs_to <> '' AND hidden_at = 0 ORDER BY seq")
+	if want := []string{"outbound Loved “hello”", "outbound Removed a heart from “hello”"}; !slices.Equal(shown, want) {
+		t.Errorf("%q", shown)
 	}
 }

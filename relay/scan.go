@@ -220,8 +220,7 @@ func (o *observer) judgeNew(ctx context.Context, f *finding, m chatdb.Message, f
 	case chatdb.ClassPending:
 		return false, nil
 	case chatdb.ClassTapback:
-		err := o.judgeTapback(ctx, f, m, now)
-		return err == nil, err
+		return o.judgeTapback(ctx, f, m, first, now)
 	case chatdb.ClassGroup:
 		return o.judgeGroup(ctx, f, m, first, now)
 	case chatdb.ClassNothing:

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,20 +9,28 @@ import (
 	"bluerelay/wire"
 )
 
-// judgeTapback reports a reaction, or its withdrawal. It never waits: what it
-// belongs to is named by its guid.
-func (o *observer) judgeTapback(ctx context.Context, f *finding, m chatdb.Message, now time.Time) error {
+// judgeTapback reports a reaction, or its withdrawal. What it belongs to is named by its
+// guid, so that it needs no chat; one that names nobody waits like a message, because it
+// may be the owner's. It returns false where the row has to be looked at again.
+func (o *observer) judgeTapback(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
 	old, err := o.history(ctx, m, now)
-	if old || err != nil || m.Tapback.Target == "" || m.Handle == "" && !m.FromMe {
-		return err
+	if old || err != nil || m.Tapback.Target == "" {
+		return err == nil, err
+	}
+	if m.Handle == "" && !m.FromMe {
+		if now.Sub(first) < o.cfg.Grace {
+			return false, nil
+		}
+		if m.Chat == nil {
+			return true, nil
+		}
+		if !m.Chat.Group() {
+			m.Handle = m.Chat.Identifier
+		}
 	}
 	wanted, err := o.wanted(ctx, m.Handle)
 	if err != nil || !wanted {
-		return err
-	}
-	at := m.Date
-	if at.IsZero() {
-		at = now
+		return err == nil, err
 	}
 	t := &wire.Tapback{
 		Target: m.Tapback.Target, Part: m.Tapback.Part, From: m.Handle, Own: m.FromMe,
@@ -29,7 +38,9 @@ func (o *observer) judgeTapback(ctx context.Context, f *finding, m chatdb.Messag
 	}
 	if t.Own {
 		t.From = ""
+	} else {
+		f.watch(m, now.Add(o.cfg.Grace)) // it may yet say that it is the owner's
 	}
-	f.reports = append(f.reports, wire.Report{Kind: wire.Tapped, At: at.UnixMilli(), GUID: m.GUID, Service: m.Service, Tapback: t})
-	return nil
+	f.reports = append(f.reports, wire.Report{Kind: wire.Tapped, At: cmp.Or(unixMilli(m.Date), now.UnixMilli()), GUID: m.GUID, Service: m.Service, Tapback: t})
+	return true, nil
 }

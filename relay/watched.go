@@ -45,11 +45,18 @@ func (o *observer) judgeWatched(ctx context.Context, f *finding, w watchedRow, m
 		// Messages has made an own row of it: it may be that of a send.
 		w.until = now
 		f.watches = append(f.watches, w)
-		settled, err := o.judgeOwn(ctx, f, m, now, now)
+		judge := o.judgeOwn
+		if m.Tapback != nil {
+			judge = o.judgeTapback
+		}
+		settled, err := judge(ctx, f, m, now, now)
 		if err == nil && !settled {
 			f.wait = append(f.wait, m.RowID)
 		}
 		return err
+	}
+	if m.Tapback != nil {
+		return nil // nothing else becomes of it
 	}
 	f.fetch(m) // files that have come after it was reported
 	changes, seen := chatdb.Diff(w.seen, m)

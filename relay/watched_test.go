@@ -58,6 +58,43 @@ func TestFlippedRowOfTheOwner(t *testing.T) {
 	}
 }
 
+// So may a tapback of the owner's.
+func TestFlippedTapbacks(t *testing.T) {
+	s := newStory(t)
+	s.message("G", "hello", nil)
+	s.wants("received G hello")
+	tap := func(guid, handle string) {
+		t.Helper()
+		s.row(guid, columns{"handle": handle, "associated_message_type": 2000, "associated_message_guid": "p:0/G"})
+	}
+	is := func(from string, own bool) {
+		t.Helper()
+		if r := s.last(); r.Kind != wire.Tapped || r.Tapback.From != from || r.Tapback.Own != own {
+			t.Errorf("%+v %+v", r, r.Tapback)
+		}
+	}
+	tap("T1", "")
+	s.wants()
+	s.set("T1", "is_from_me = 1")
+	is("", true)
+	tap("T2", alice)
+	is(alice, false)
+	s.join("T2", direct)
+	s.wants() // that is no news
+	s.restart()
+	s.set("T2", "is_from_me = 1")
+	is("", true)
+	s.restart()
+	s.wants()
+	tap("T3", "") // of somebody without a handle: the chat names him
+	s.join("T3", direct)
+	s.wants()
+	s.impatient()
+	is(alice, false)
+	tap("T4", "")
+	s.wants() // nobody knows whose
+}
+
 // What happens to messages while the Mac sleeps, or no daemon runs, is told after it.
 func TestEditsWhileAsleep(t *testing.T) {
 	for name, restart := range map[string]bool{"asleep": false, "no daemon": true} {

@@ -30,9 +30,15 @@ func (tx *Tx) CreateTapback(t Tapback) error {
 	return err
 }
 
-// HasTapback tells whether a line has a tapback with that Apple guid.
-func (r reader) HasTapback(ctx context.Context, lineID, guid string) (bool, error) {
-	var n int
-	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM tapbacks WHERE line_id = $1 AND apple_guid = $2", lineID, guid).Scan(&n)
-	return n > 0, err
+// Tapback returns the tapback of a line with that Apple guid, or ErrNotFound.
+func (r reader) Tapback(ctx context.Context, lineID, guid string) (t Tapback, err error) {
+	err = r.stmts.row(ctx, `SELECT id, account_id, line_id, apple_guid, target_guid, message_id, part, from_addr, origin, kind, emoji, removed, made_at, created_at
+		FROM tapbacks WHERE line_id = $1 AND apple_guid = $2`, lineID, guid).
+		Scan(&t.ID, &t.AccountID, &t.LineID, &t.AppleGUID, &t.TargetGUID, &t.MessageID, &t.Part, &t.From, &t.Origin, &t.Kind, &t.Emoji, &t.Removed, &t.MadeAt, &t.CreatedAt)
+	return t, err
+}
+
+// OwnTapback makes a tapback the owner's.
+func (tx *Tx) OwnTapback(id, from string) error {
+	return tx.one("UPDATE tapbacks SET from_addr = $1, origin = $2 WHERE id = $3", from, OriginDevice, id)
 }
