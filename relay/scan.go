@@ -12,8 +12,9 @@ import (
 	"bluerelay/wire"
 )
 
-// scan looks at everything that may have changed: rows that were not complete, rows
-// that are followed, and new rows. It reads to the end.
+// scan looks at everything that may have changed. Rows that were not complete come first:
+// what follows them is not to overtake them. Rows that were told come last: they are many,
+// and what is new does not wait for news of what is old. It reads to the end.
 func (o *observer) scan(ctx context.Context) error {
 	if err := o.heedClock(ctx, time.Now()); err != nil {
 		return err
@@ -33,21 +34,27 @@ func (o *observer) scan(ctx context.Context) error {
 			return err
 		}
 	}
-	ids, states, err := o.changed(ctx, time.Now())
+	states, err := o.review(ctx, slices.Collect(maps.Keys(o.waiting)))
 	if err != nil {
 		return err
 	}
-	rows, err := o.db.Rows(ctx, ids)
+	if err := o.readNew(ctx); err != nil {
+		return err
+	}
+	told, err := o.review(ctx, slices.AppendSeq(slices.Collect(maps.Keys(o.followed)), maps.Keys(o.watched)))
 	if err != nil {
 		return err
 	}
-	if err := o.digest(ctx, rows, o.cursor, o.gone(states)...); err != nil {
-		return err
-	}
+	maps.Copy(states, told)
 	o.keep(states)
 	if o.awaiting.Load() {
 		ring(o.uploadBell)
 	}
+	return nil
+}
+
+// readNew reads the rows that have come, to the last.
+func (o *observer) readNew(ctx context.Context) error {
 	for {
 		rows, err := o.db.After(ctx, o.cursor.RowID, batch)
 		if err != nil || len(rows) == 0 {

@@ -101,38 +101,31 @@ func edits(m chatdb.Message) []wire.Edit {
 	return list
 }
 
-// changed are the rows that are followed, watched or waited for and worth reading
-// again: their state is another one than at the last look, or they have been waited
-// for long enough. It also gives the states, to keep once the rows are dealt with.
-func (o *observer) changed(ctx context.Context, now time.Time) ([]int64, map[int64]chatdb.State, error) {
-	ids := slices.Collect(maps.Keys(o.followed))
-	ids = slices.AppendSeq(ids, maps.Keys(o.watched))
-	ids = slices.AppendSeq(ids, maps.Keys(o.waiting))
-	if len(ids) == 0 {
-		return nil, nil, nil
-	}
+// review reads those of some rows again that are worth it: their state is another one
+// than at the last look, or they have been waited for long enough. It returns the states,
+// to keep once all rows are dealt with.
+func (o *observer) review(ctx context.Context, ids []int64) (map[int64]chatdb.State, error) {
 	states, err := o.db.States(ctx, ids)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var list []int64
-	for id, state := range states {
+	now := time.Now()
+	var list, gone []int64
+	for _, id := range ids {
+		state, there := states[id]
 		first, waiting := o.waiting[id]
-		if state != o.states[id] || waiting && now.Sub(first) >= o.cfg.ghostAge() {
+		switch {
+		case there && (state != o.states[id] || waiting && now.Sub(first) >= o.cfg.ghostAge()):
 			list = append(list, id)
+		case !there && waiting:
+			gone = append(gone, id)
 		}
 	}
-	return list, states, nil
-}
-
-// gone are the rows that are waited for and no longer there.
-func (o *observer) gone(states map[int64]chatdb.State) (list []int64) {
-	for id := range o.waiting {
-		if _, there := states[id]; !there {
-			list = append(list, id)
-		}
+	rows, err := o.db.Rows(ctx, list)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	return states, o.digest(ctx, rows, o.cursor, gone...)
 }
 
 // keep remembers states of rows that were dealt with and are still of interest.

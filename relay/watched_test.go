@@ -151,6 +151,18 @@ func TestEditsWhileAsleep(t *testing.T) {
 	}
 }
 
+// What is new neither waits for news of what was told, nor overtakes what waits.
+func TestOrderWithinALook(t *testing.T) {
+	s := newStory(t)
+	s.bound("msg_1", "O", nil)
+	s.row("W", columns{"text": "first"})
+	s.wants()
+	s.set("O", "is_delivered = 1")
+	s.join("W", direct)
+	s.message("N", "second", nil)
+	s.wants("received W first", "received N second", "delivered msg_1")
+}
+
 func TestWatchedRowsAreFew(t *testing.T) {
 	s := newStory(t)
 	s.exec("BEGIN")
