@@ -17,7 +17,7 @@ import (
 // cloud's answer would have said.
 type intent struct {
 	Server string `json:"server"`
-	Mark   cursor `json:"mark"` // where chat.db ended
+	Mark   cursor `json:"mark"` // where chat.db ended, or when nobody could know
 }
 
 // intentKept is how long a pairing that was cut off is waited for to be repeated. The
@@ -30,28 +30,24 @@ func (i intent) repeats(server string, now time.Time) bool {
 }
 
 // intend notes where a pairing with a server reads on: at the mark, or where an earlier
-// pairing stood that this one repeats. It returns nil where neither is known. fresh
-// tells that the note is this pairing's own.
-func (j *journal) intend(ctx context.Context, server string, mark *cursor, now time.Time) (at *cursor, fresh bool, err error) {
+// pairing stood that this one repeats. fresh tells that the note is this pairing's own.
+func (j *journal) intend(ctx context.Context, server string, mark cursor, now time.Time) (at cursor, fresh bool, err error) {
 	v, err := j.meta(ctx, metaIntent)
 	if err != nil {
-		return nil, false, err
+		return at, false, err
 	}
 	var old intent
 	if v != "" {
 		if err := json.Unmarshal([]byte(v), &old); err != nil {
-			return nil, false, fmt.Errorf("read the pairing that was cut off: %w", err)
+			return at, false, fmt.Errorf("read the pairing that was cut off: %w", err)
 		}
 	}
 	if old.repeats(server, now) {
-		return &old.Mark, false, nil
+		return old.Mark, false, nil
 	}
-	if mark == nil {
-		return nil, false, nil
-	}
-	note, err := json.Marshal(intent{server, *mark})
+	note, err := json.Marshal(intent{server, mark})
 	if err != nil {
-		return nil, false, err
+		return at, false, err
 	}
 	return mark, true, j.write(ctx, fault.RelayIntend, func(ctx context.Context, tx *sql.Tx) error {
 		return setMeta(ctx, tx, metaIntent, string(note))

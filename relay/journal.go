@@ -289,7 +289,8 @@ func (j *journal) renew(ctx context.Context, owner string, same bool, mark *curs
 	})
 }
 
-// cursor is how far chat.db has been read.
+// cursor is how far chat.db has been read. Where it could not be read at the pairing, the
+// mark names no file: then it is read from the pairing on, by its dates.
 type cursor struct {
 	chatdb.Mark
 	// Floor is the time in Unix ms before which a row is history, not news: the

@@ -271,7 +271,7 @@ func TestRetiredRelayReadsFirst(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
 	m.journal(func(j *journal) { // as a pairing does: else the first row may be history
-		if err := j.setCursor(t.Context(), *Pairing{ChatDB: m.path}.mark(t.Context())); err != nil {
+		if err := j.setCursor(t.Context(), Pairing{ChatDB: m.path}.mark(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -177,7 +177,8 @@ func (o *observer) resume(ctx context.Context) error {
 	return o.loadFollowed(ctx)
 }
 
-// firstCursor starts at the end: what came before the pairing is history.
+// firstCursor starts at the end, in a journal that does not know when it was paired: what
+// came before that is history.
 func (o *observer) firstCursor(ctx context.Context) (*cursor, error) {
 	c, err := markNow(ctx, o.db)
 	if err != nil {
@@ -199,12 +200,15 @@ func markNow(ctx context.Context, db *chatdb.DB) (*cursor, error) {
 // were reported before have the same guid and are recognised by it.
 const overlap = 10 * time.Minute
 
-// relocate checks that the cursor still means what it meant.
+// relocate checks that the cursor still means what it meant, and finds its place where it
+// has none yet.
 func (o *observer) relocate(ctx context.Context, c *cursor) error {
 	moved, err := o.astray(ctx, *c)
 	if err != nil {
 		return err
 	}
+	unread := c.File == ""
+	moved = moved || unread
 	if c.File == o.db.File() && !moved {
 		return nil
 	}
@@ -216,7 +220,9 @@ func (o *observer) relocate(ctx context.Context, c *cursor) error {
 			return err
 		}
 		c.Mark = chatdb.Mark{RowID: first - 1}
-		o.log.Warn("chatdb.replaced")
+		if !unread {
+			o.log.Warn("chatdb.replaced")
+		}
 	}
 	c.File = o.db.File()
 	return o.journal.write(ctx, fault.RelayMark, func(ctx context.Context, tx *sql.Tx) error {

@@ -154,14 +154,14 @@ func (p Pairing) tidy(ctx context.Context, former, c Credential) {
 // take makes the journal that of a new pairing, and returns the credential of the former
 // one. Whose it is, the journal knows itself: the credential may still be that of an earlier
 // pairing, if the last one was cut off.
-func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark *cursor) (Credential, error) {
+func (p Pairing) take(ctx context.Context, j *journal, c Credential, mark cursor) (Credential, error) {
 	former, err := j.meta(ctx, metaOwner)
 	if err != nil {
 		return Credential{}, fmt.Errorf("read whose the journal is: %w", err)
 	}
 	old, err := LoadCredential(p.StateDir)
 	same := c.owns(former) || err == nil && c.sameLine(old)
-	return old, j.renew(ctx, c.owner(), same, mark, time.Now())
+	return old, j.renew(ctx, c.owner(), same, &mark, time.Now())
 }
 
 // owner is what a journal belongs to: a line of a cloud. A number alone may be removed there
@@ -277,17 +277,19 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// mark is where chat.db ends now. Where it cannot be read yet it is nil, and the first
-// run takes it.
-func (p Pairing) mark(ctx context.Context) *cursor {
+// mark is where chat.db ends now. Where it cannot be read yet it is the time alone, and
+// the first run finds what has come since.
+func (p Pairing) mark(ctx context.Context) cursor {
+	now := time.Now().UnixMilli()
+	unread := cursor{Floor: now, Seen: now}
 	db, err := chatdb.Open(ctx, p.ChatDB)
 	if err != nil {
-		return nil
+		return unread
 	}
 	defer db.Close()
 	c, err := markNow(ctx, db)
 	if err != nil {
-		return nil
+		return unread
 	}
-	return c
+	return *c
 }

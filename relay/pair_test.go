@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -313,7 +314,7 @@ func TestPairAgain(t *testing.T) {
 				t.Errorf("the install went from %s to %s", before, after)
 			}
 			got, err := j.cursor(t.Context())
-			if err != nil || (got != nil) != tt.keeps || got != nil && *got != at {
+			if err != nil || got == nil || (*got == at) != tt.keeps || !tt.keeps && (got.RowID != 0 || got.Floor <= at.Floor) {
 				t.Errorf("the cursor is %+v, %v", got, err)
 			}
 			if !tt.keeps {
@@ -330,23 +331,16 @@ func TestPairAgain(t *testing.T) {
 	}
 }
 
-// TestPairTakesTheMark: what came before the pairing stays on the Mac, where that
-// can be known yet.
+// TestPairTakesTheMark: what came before the pairing stays on the Mac.
 func TestPairTakesTheMark(t *testing.T) {
 	t.Parallel()
 	cloud, m := newPairingCloud(t), newMessages(t)
 	m.say("G-1", alice, "before", false, time.Now().Add(-time.Hour))
 	p := cloud.pairing(t)
-	pair(t, p)
-	j := reopen(t, p.StateDir)
-	if c, err := j.cursor(t.Context()); err != nil || c != nil {
-		t.Errorf("without a chat.db the cursor is %+v, %v", c, err)
-	}
-	j.close()
 	p.ChatDB = m.path
 	began := time.Now().Add(-time.Second).UnixMilli()
 	pair(t, p)
-	j = reopen(t, p.StateDir)
+	j := reopen(t, p.StateDir)
 	first, err := j.cursor(t.Context())
 	if err != nil || first == nil || first.RowID != 1 || first.GUID != "G-1" || first.File == "" || first.Floor < began {
 		t.Fatalf("the cursor is %+v, %v", first, err)
@@ -361,6 +355,46 @@ func TestPairTakesTheMark(t *testing.T) {
 	scan(t, m.look(j, credential))
 	if list := reportsOf(t, j); len(list) != 1 || list[0].GUID != "G-2" {
 		t.Errorf("what leaves the Mac is %+v", list)
+	}
+}
+
+// TestPairWithoutAccess: what comes while nobody may read chat.db is told when access is
+// granted, once; what came before the pairing is history, also where iCloud brings it anew.
+func TestPairWithoutAccess(t *testing.T) {
+	t.Parallel()
+	cloud, m := newPairingCloud(t), newMessages(t)
+	m.say("G-1", alice, "long before", false, time.Now().Add(-time.Hour))
+	m.say("G-2", alice, "just before", false, time.Now().Add(-time.Minute))
+	p := cloud.pairing(t) // without a chat.db that can be read
+	pair(t, p)
+	j := reopen(t, p.StateDir)
+	first, err := j.cursor(t.Context())
+	if err != nil || first == nil || first.File != "" || first.Floor == 0 {
+		t.Fatalf("the cursor is %+v, %v", first, err)
+	}
+	j.close()
+	m.say("G-3", alice, "between", false, time.Now())
+	m.say("G-4", alice, "from iCloud", false, time.Now().Add(-90*24*time.Hour))
+	m.say("G-5", alice, "and after", false, time.Now())
+	p.ChatDB = m.path
+	credential := pair(t, p) // with the access that it may have by now: it is the same line
+	j = reopen(t, p.StateDir)
+	if again, err := j.cursor(t.Context()); err != nil || *again != *first {
+		t.Errorf("the second pairing moved the cursor from %+v to %+v, %v", first, again, err)
+	}
+	for range 2 {
+		o := m.look(j, credential)
+		scan(t, o)
+		var got []string
+		for _, r := range reportsOf(t, j) {
+			got = append(got, r.GUID)
+		}
+		if want := []string{"G-3", "G-5"}; !slices.Equal(got, want) {
+			t.Errorf("what leaves the Mac is %q, want %q", got, want)
+		}
+		if c := o.cursor; c.Floor != first.Floor || c.File == "" || c.RowID != 5 {
+			t.Errorf("the cursor is %+v", c)
+		}
 	}
 }
 
