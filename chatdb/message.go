@@ -36,7 +36,7 @@ type Message struct {
 	Service  string // iMessage, SMS, RCS, iMessageLite; may change when Messages falls back
 	Account  string // the own account, such as E:user@example.com
 	Caller   string // the own number or address the message came in on or went out from
-	Subject  string
+	Subject  string // of its own, above the text; not a part of Text
 	Balloon  string // bundle id of the app or link preview that draws the message
 	RoomName string // set by Messages on a group's rows, and only once the chat is joined
 

@@ -27,7 +27,7 @@ func (s send) ghost() bool {
 // or in a hidden one, named like the chat that was asked for, made while osascript ran.
 // macOS 26 leaves such rows when it cannot route what it has taken.
 func haunted(s send, m chatdb.Message, file string) bool {
-	if m.HasBody || m.HasAttachments || m.Chat != nil && !m.Chat.Filtered || m.Handle == "" {
+	if m.Says() || m.Chat != nil && !m.Chat.Filtered || m.Handle == "" {
 		return false
 	}
 	return aboveMark(s, m, file) && s.ranAt(m.Date) && s.named(m.Handle)

@@ -23,11 +23,10 @@ func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Messag
 	if old, err := o.history(ctx, m, now); old || err != nil {
 		return err == nil, err
 	}
-	said := m.HasBody || m.HasAttachments
-	if patient && (m.Chat == nil || !said || nameless) {
-		return false, nil
+	if patient && (m.Chat == nil || !m.HasBody && !m.HasAttachments || nameless) {
+		return false, nil // a text may yet come below a subject
 	}
-	if !said || m.Handle == "" && m.Chat == nil {
+	if !m.Says() || m.Handle == "" && m.Chat == nil {
 		return now.Sub(first) > changeWindow, nil // nothing that anybody said, so far
 	}
 	// In a group nothing else names who wrote; what was said is told without a sender.
@@ -62,7 +61,7 @@ func later(a, b time.Time) time.Time {
 // inboundOf is the wire's form of a message that is not one of our sends.
 func inboundOf(m chatdb.Message) *wire.Inbound {
 	in := &wire.Inbound{
-		GUID: m.GUID, From: m.Handle, To: m.Caller, Service: m.Service, Text: m.Text, Sent: unixMilli(m.Date),
+		GUID: m.GUID, From: m.Handle, To: m.Caller, Service: m.Service, Text: m.Words(), Sent: unixMilli(m.Date),
 		Attachments: len(m.Attachments), Media: mediaOf(m), Junk: m.Junk(),
 	}
 	if m.Chat != nil {
@@ -72,7 +71,7 @@ func inboundOf(m chatdb.Message) *wire.Inbound {
 		in.ReplyTo = m.Reply.GUID
 	}
 	if m.Revision > 0 {
-		in.Change = &wire.Change{Version: m.Revision, At: unixMilli(m.DateEdited), Text: m.Text, Edits: edits(m)}
+		in.Change = &wire.Change{Version: m.Revision, At: unixMilli(m.DateEdited), Text: m.Words(), Edits: edits(m)}
 	}
 	return in
 }

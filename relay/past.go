@@ -119,7 +119,7 @@ func (r *past) weigh(p *part, m chatdb.Message) []byte {
 	if m.Date.Before(r.since) || m.Deleted || r.claims.holds(m) || !r.says(m) {
 		return nil
 	}
-	if !m.HasBody && !m.HasAttachments || m.Handle == "" && (!m.FromMe || m.Chat == nil) {
+	if !m.Says() || m.Handle == "" && (!m.FromMe || m.Chat == nil) {
 		return nil // nothing that anybody said
 	}
 	status := pastStatus(m)
@@ -158,7 +158,7 @@ func (r *past) remember(m chatdb.Message) {
 
 func (r *past) message(m chatdb.Message, status wire.Status) wire.Past {
 	one := wire.Past{
-		GUID: m.GUID, Own: m.FromMe, Handle: m.Handle, Service: m.Service, Text: m.Text, Status: status, At: m.Date.UnixMilli(), Junk: m.Junk(),
+		GUID: m.GUID, Own: m.FromMe, Handle: m.Handle, Service: m.Service, Text: m.Words(), Status: status, At: m.Date.UnixMilli(), Junk: m.Junk(),
 	}
 	if m.Reply != nil {
 		one.ReplyTo = m.Reply.GUID

@@ -21,7 +21,7 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 	if patient && (m.Chat == nil || inFlightTo(sends, m, now) || len(strays(sends, m, o.db.File())) > 0) {
 		return false, nil
 	}
-	if !m.HasBody && !m.HasAttachments || m.Handle == "" && m.Chat == nil {
+	if !m.Says() || m.Handle == "" && m.Chat == nil {
 		return now.Sub(first) > changeWindow, nil // a ghost: Messages made a row and nothing of it
 	}
 	changes, _ := chatdb.Diff(chatdb.Seen{}, m)

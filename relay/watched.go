@@ -84,9 +84,9 @@ func changeReport(m chatdb.Message, c chatdb.Change, now time.Time) wire.Report 
 		r.Kind, r.Inbound = wire.Joined, inboundOf(m)
 		r.Inbound.Media = nil // announced before
 	case chatdb.KindEdited:
-		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Text, Edits: edits(m)}
+		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Words(), Edits: edits(m)}
 	case chatdb.KindUnsent:
-		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Text, Parts: m.Unsent, Whole: m.Retracted}
+		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Words(), Parts: m.Unsent, Whole: m.Retracted}
 	case chatdb.KindFailed:
 		r.Fault = &wire.Fault{Code: "messages_error", Number: c.Error, Text: failureSentence(c.Error)}
 	}
