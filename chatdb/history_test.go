@@ -43,7 +43,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	changes, seen := chatdb.Diff(chatdb.First(chatdb.Message{HasBody: true}), m)
-	if len(changes) != 2 || changes[0].ID("G") != "G:edited:2" || changes[1].ID("G") != "G:unsent:2" {
+	if len(changes) != 2 || changes[0].Kind != chatdb.KindEdited || changes[0].Version != 2 || changes[1].Kind != chatdb.KindUnsent || changes[1].Version != 2 {
 		t.Errorf("%+v", changes)
 	}
 	if again, _ := chatdb.Diff(seen, m); len(again) != 0 {

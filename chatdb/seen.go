@@ -1,7 +1,6 @@
 package chatdb
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -44,14 +43,9 @@ type Change struct {
 	Error int       `json:"error,omitzero"` // of a failure; ErrorName has the words
 
 	// Version tells changes of one kind on one row apart and rises with each; 0 of
-	// what happens once.
+	// what happens once. Of edits and unsends it is the row's own, the same on every Mac
+	// of the account; of sent and failed it is how often the follower saw it fail before.
 	Version int64 `json:"version,omitzero"`
-}
-
-// ID names the change of the row with that guid: the same on every Mac of the
-// account and however often it is found.
-func (c Change) ID(guid string) string {
-	return guid + ":" + string(c.Kind) + ":" + strconv.FormatInt(c.Version, 10)
 }
 
 // First is what to remember of a row that is given to somebody as it is: what has

@@ -2,6 +2,7 @@ package chatdb_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -98,7 +99,7 @@ func TestDiffInbound(t *testing.T) {
 		var got []string
 		changes, next := chatdb.Diff(seen, bare)
 		for _, c := range changes {
-			got = append(got, c.ID("G"))
+			got = append(got, fmt.Sprintf("%s:%d", c.Kind, c.Version))
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -109,11 +110,11 @@ func TestDiffInbound(t *testing.T) {
 		seen = next
 	}
 	step("read by the owner", func(m *chatdb.Message) { m.Read, m.DateRead = true, at(5) })
-	step("chat and text", func(m *chatdb.Message) { m.Chat, m.HasBody, m.Text = chat, true, "a" }, "G:joined:0", "G:body:0")
+	step("chat and text", func(m *chatdb.Message) { m.Chat, m.HasBody, m.Text = chat, true, "a" }, "joined:0", "body:0")
 	step("deleted by the owner", func(m *chatdb.Message) { m.Deleted = true })
-	step("edited", func(m *chatdb.Message) { m.Revision, m.DateEdited = 1, at(6) }, "G:edited:1")
-	step("edited twice, and a part taken back", func(m *chatdb.Message) { m.Revision, m.Unsent = 3, []int{1} }, "G:edited:3", "G:unsent:1")
-	step("the rest taken back", func(m *chatdb.Message) { m.Unsent, m.Retracted, m.HasBody, m.Text = []int{0, 1}, true, false, "" }, "G:unsent:3")
+	step("edited", func(m *chatdb.Message) { m.Revision, m.DateEdited = 1, at(6) }, "edited:1")
+	step("edited twice, and a part taken back", func(m *chatdb.Message) { m.Revision, m.Unsent = 3, []int{1} }, "edited:3", "unsent:1")
+	step("the rest taken back", func(m *chatdb.Message) { m.Unsent, m.Retracted, m.HasBody, m.Text = []int{0, 1}, true, false, "" }, "unsent:3")
 	if fresh, _ := chatdb.Diff(chatdb.First(bare), bare); len(fresh) != 0 {
 		t.Errorf("a row that is given as it is has changed: %+v", fresh)
 	}

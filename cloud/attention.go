@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -115,7 +116,8 @@ func (s *Service) alarmed(tx *store.Tx, relay store.Relay, r wire.Report, now ti
 // alarmKnown tells whether a message has had that alarm: a Mac that is paired anew tells
 // all again that it has not forgotten.
 func alarmKnown(tx *store.Tx, m store.Message, step store.TimelineEntry) (bool, error) {
-	return inTimeline(tx, m, func(e store.TimelineEntry) bool {
+	list, err := tx.Timeline(tx.Context(), m)
+	return slices.ContainsFunc(list, func(e store.TimelineEntry) bool {
 		return e.Evidence == store.EvidenceAlarm && e.At == step.At && e.Code == step.Code
-	})
+	}), err
 }

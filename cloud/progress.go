@@ -3,7 +3,6 @@ package cloud
 import (
 	"cmp"
 	"errors"
-	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -30,7 +29,7 @@ func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, i
 	if !ok {
 		return nil
 	}
-	if again, err := retold(tx, m, step); err != nil || again {
+	if again, err := retold(tx, m, step, r.Version); err != nil || again {
 		return err
 	}
 	if ok, err := s.bind(tx, line, m, &step); err != nil || !ok {
@@ -107,23 +106,30 @@ func overtaken(m store.Message, r wire.Report) bool {
 
 // retold tells whether a step to sent or failed, which each may follow the other, is older
 // than what is known of its row: a Mac that is paired again tells all that is in its
-// journal once more, from its beginning, and what was true then is not true again. A row
-// that changes right after its Mac's clock was set back is taken for such a one.
-func retold(tx *store.Tx, m store.Message, step store.Step) (bool, error) {
+// journal once more, from its beginning, and what was true then is not true again. It goes
+// by the time, unless the report's version says that the row has failed as often before as
+// is known: then it is news, also from a Mac whose clock was set back.
+func retold(tx *store.Tx, m store.Message, step store.Step, version int64) (bool, error) {
 	if open(m) || step.To != wire.StatusSent && step.To != wire.StatusFailed || step.Evidence != store.EvidenceRow {
 		return false, nil
 	}
-	row := cmp.Or(step.AppleGUID, m.AppleGUID)
-	return inTimeline(tx, m, func(e store.TimelineEntry) bool {
-		same := e.At == step.At && e.Code == step.ErrorCode && e.Number == step.ErrorNumber
-		return e.Evidence == store.EvidenceRow && e.AppleGUID == row && (same || e.At > step.At)
-	})
-}
-
-// inTimeline tells whether a message's timeline has such an entry.
-func inTimeline(tx *store.Tx, m store.Message, is func(store.TimelineEntry) bool) (bool, error) {
 	list, err := tx.Timeline(tx.Context(), m)
-	return slices.ContainsFunc(list, is), err
+	if err != nil {
+		return false, err
+	}
+	row := cmp.Or(step.AppleGUID, m.AppleGUID)
+	failures, known := int64(0), false
+	for _, e := range list {
+		if e.Evidence != store.EvidenceRow || e.AppleGUID != row {
+			continue
+		}
+		if e.Code != "" {
+			failures++
+		}
+		same := e.At == step.At && e.Code == step.ErrorCode && e.Number == step.ErrorNumber
+		known = known || same || e.At > step.At
+	}
+	return known && version <= failures, nil
 }
 
 // open tells whether a message is still to be sent, or may be on its way.

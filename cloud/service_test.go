@@ -237,6 +237,42 @@ func TestToldAgain(t *testing.T) {
 	}
 }
 
+// What a row says after its Mac's clock was set back is no old news where the Mac counts
+// the row's failures; told again, it is.
+func TestToldByAClockThatWasSetBack(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	id := w.send(somebody)
+	m.order()
+	var told []wire.Report
+	for _, step := range []struct {
+		kind    wire.Kind
+		version int64
+		at      int64
+	}{{wire.Sent, 1, 7000}, {wire.Failed, 1, 9000}, {wire.Sent, 2, 2000}, {wire.Failed, 2, 1000}, {wire.Sent, 3, 500}} {
+		r := wire.Report{Kind: step.kind, Message: id, GUID: "a", Attempt: 1, Version: step.version, At: step.at}
+		if r.Kind == wire.Failed {
+			r.Fault = &wire.Fault{Code: "messages_error", Number: 3}
+		}
+		told = append(told, r)
+		m.report(r)
+		if got := w.message(id).Status; got != step.kind.Status() {
+			t.Errorf("%s %d: it is %s", step.kind, step.version, got)
+		}
+	}
+	again := w.connect(w.replace()(), hello("ins_b", 0))
+	before := w.events()
+	for _, r := range told {
+		again.report(r)
+		if got := w.message(id).Status; got != wire.StatusSent {
+			t.Errorf("told again, %s %d makes it %s", r.Kind, r.Version, got)
+		}
+	}
+	if got := w.events(); !slices.Equal(got, before) {
+		t.Errorf("%q", got)
+	}
+}
+
 // A row that made its message go by SMS and was sent by Messages after all, before the
 // SMS was begun. It is the message's from then on: it may fail again.
 func TestRecoveredBeforeTheSMS(t *testing.T) {

@@ -88,6 +88,27 @@ func TestCase39_FailureThatRecovers(t *testing.T) {
 	s.wants("sent msg_1")
 }
 
+// Each state of a row that fails and recovers says which it is, across restarts.
+func TestStatesAreCounted(t *testing.T) {
+	s := newStory(t)
+	s.sends("msg_1", "hello")
+	s.own("G", "hello", columns{"is_sent": 1})
+	is := func(kind wire.Kind, version int64) {
+		t.Helper()
+		if r := s.last(); r.Kind != kind || r.Version != version {
+			t.Errorf("%s %d, want %s %d", r.Kind, r.Version, kind, version)
+		}
+	}
+	is(wire.Sent, 1)
+	s.set("G", "error = 3")
+	is(wire.Failed, 1)
+	s.restart()
+	s.set("G", "error = 0")
+	is(wire.Sent, 2)
+	s.set("G", "error = 22")
+	is(wire.Failed, 2)
+}
+
 func TestCase40_GhostRow(t *testing.T) {
 	s := newStory(t)
 	s.sends("msg_1", "hello")

@@ -256,7 +256,7 @@ func (w *whole) merge(r *wire.Report) bool {
 		return false
 	}
 	w.told = told
-	r.Kind, r.Fault, r.GUID = kind, fault, guid
+	r.Kind, r.Fault, r.GUID, r.Version = kind, fault, guid, 0
 	return true
 }
 

@@ -87,7 +87,10 @@ func changeReport(m chatdb.Message, c chatdb.Change, now time.Time) wire.Report 
 		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Words(), Edits: edits(m)}
 	case chatdb.KindUnsent:
 		r.Change = &wire.Change{Version: c.Version, At: r.At, Text: m.Words(), Parts: m.Unsent, Whole: m.Retracted}
+	case chatdb.KindSent:
+		r.Version = c.Version + 1
 	case chatdb.KindFailed:
+		r.Version = c.Version + 1
 		r.Fault = &wire.Fault{Code: "messages_error", Number: c.Error, Text: failureSentence(c.Error)}
 	}
 	return r

@@ -191,6 +191,10 @@ type Report struct {
 	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown, Failed and Alarm
 	// Downgraded says that Messages sent it by SMS though iMessage was asked for.
 	Downgraded bool `json:"downgraded,omitempty"`
+	// Version is, of Sent and Failed, one more than how often the row had failed before, so
+	// that a later state is told from an earlier one whatever the Mac's clock says. It is 0
+	// where a message has several rows, and from a relay that does not count.
+	Version int64 `json:"version,omitempty"`
 	// Again says, with NoSend, that another attempt may succeed.
 	Again bool `json:"again,omitempty"`
 	// Inbound is the message of Received, Typed and Joined.
