@@ -34,7 +34,7 @@ func TestSendsWhileTheMacIsOff(t *testing.T) {
 	s.own("L", "late", columns{"is_sent": 1})
 	s.away(s.o.cfg.Observe + 24*time.Hour)
 	s.set("G", "is_delivered = 1")
-	s.wants("delivered msg_1", "sent msg_2")
+	s.wants("sent msg_2", "delivered msg_1")
 	s.set("G", "is_read = 1")
 	s.wants("read msg_1")
 	// Not for ever: an hour after that, all of it is over.
