@@ -53,6 +53,7 @@ type Config struct {
 	// InvitationLife is how long an invitation to a team can be accepted: 7 days.
 	InvitationLife time.Duration
 	WriteWait      time.Duration // how long a relay may take to read one frame, and a reader of a stream one event: 10 s
+	ReportTime     time.Duration // how long a Mac's reports may take of a transaction, the first of them apart: 1 s
 	RetiredWait    time.Duration // how long a Mac that was replaced may have no news before it is sent away: 1 min
 	ReleaseWait    time.Duration // how long a Mac has to let go of what it holds when another takes its place: 15 s
 
@@ -93,6 +94,7 @@ func (c *Config) defaults() {
 	c.IdempotencyLife = cmp.Or(c.IdempotencyLife, 30*24*time.Hour)
 	c.RepeatWindow = cmp.Or(c.RepeatWindow, 10*time.Minute)
 	c.WriteWait = cmp.Or(c.WriteWait, 10*time.Second)
+	c.ReportTime = cmp.Or(c.ReportTime, time.Second)
 	c.RetiredWait = cmp.Or(c.RetiredWait, time.Minute)
 	c.ReleaseWait = cmp.Or(c.ReleaseWait, 15*time.Second)
 	if path := c.Store.Path(); path != "" {

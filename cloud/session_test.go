@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -50,6 +51,37 @@ func TestAssignmentKeepsWindowOrderAndPeers(t *testing.T) {
 		} else {
 			seen = seq
 		}
+	}
+}
+
+// A backlog that takes too long for one transaction is committed and acknowledged piece by
+// piece, in its order.
+func TestBacklogIsCommittedInPieces(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.ReportTime = time.Nanosecond }) // for the first of each piece
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	const reports = 40
+	held, release := make(chan struct{}), make(chan struct{})
+	go w.store.Write(context.Background(), func(*store.Tx) error { close(held); <-release; return nil })
+	<-held // while the writer waits they come together
+	for n := range int64(reports) {
+		m.say(wire.Frame{Type: wire.TypeReport, Report: &wire.Report{
+			Seq: n + 1, Kind: wire.Received, At: 1, Inbound: &wire.Inbound{GUID: fmt.Sprintf("guid-%02d", n+1), From: somebody, Text: secretText},
+		}})
+	}
+	close(release)
+	var acks []int64
+	for len(acks) < reports {
+		if f := m.frame(); f.Ack != nil {
+			acks = append(acks, f.Ack.Seq)
+		}
+	}
+	for i, seq := range acks {
+		if seq != int64(i+1) {
+			t.Fatalf("acknowledged were %v", acks)
+		}
+	}
+	if got := w.column("SELECT apple_guid FROM messages ORDER BY seq"); len(got) != reports || !slices.IsSorted(got) {
+		t.Errorf("%v", got)
 	}
 }
 

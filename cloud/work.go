@@ -61,14 +61,26 @@ func (s *session) noteHealth(ctx context.Context, h wire.Health, found *wire.Che
 	return err
 }
 
-// work commits reports and assigns what may be sent next, in one transaction; then
-// it acknowledges and orders.
+// work commits reports, in as many transactions as they have time for, and assigns what may
+// be sent next.
 func (s *session) work(ctx context.Context, reports []wire.Report) error {
+	for {
+		n, err := s.turn(ctx, reports)
+		if err != nil || n == len(reports) {
+			return err
+		}
+		reports = reports[n:]
+	}
+}
+
+// turn commits the first of some reports and assigns what may be sent next, in one
+// transaction; then it acknowledges and orders. It returns how many reports that were.
+func (s *session) turn(ctx context.Context, reports []wire.Report) (n int, err error) {
 	now := time.Now()
 	var orders []store.Message
 	var refused error // to be told to the relay, when what came before it is committed
 	var empty bool
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := s.current(tx); err != nil {
 			return err
 		}
@@ -76,7 +88,7 @@ func (s *session) work(ctx context.Context, reports []wire.Report) error {
 			return errSuperseded
 		}
 		var err error
-		if refused, err = s.applyAll(tx, reports, now); err != nil {
+		if n, refused, err = s.applyAll(tx, reports, now); err != nil {
 			return err
 		}
 		if s.retired && s.acked >= s.high {
@@ -86,33 +98,33 @@ func (s *session) work(ctx context.Context, reports []wire.Report) error {
 			return err
 		}
 		orders, err = s.grant(tx, s.line, now)
-		if err == nil && len(reports) > 0 {
+		if err == nil && n > 0 {
 			fault.Before(fault.CloudApply)
 		}
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(orders) > 0 {
 		fault.After(fault.CloudAssign)
 	}
-	if len(reports) > 0 {
+	if n > 0 {
 		fault.After(fault.CloudApply)
 		s.dispatch.ring()
 		if err := s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: s.acked}}); err != nil {
-			return err
+			return 0, err
 		}
 		fault.Hit(fault.CloudAck)
 	}
 	if refused != nil {
-		return refused
+		return 0, refused
 	}
-	if s.retired && s.acked >= s.high && (s.quiet == nil || len(reports) > 0) {
+	if s.retired && s.acked >= s.high && (s.quiet == nil || n > 0) {
 		// What it sent last is about to be delivered.
 		s.quiet = time.After(s.cfg.RetiredWait)
 	}
-	return s.direct(ctx, orders, empty)
+	return n, s.direct(ctx, orders, empty)
 }
 
 // direct writes what the relay is to do.
@@ -142,18 +154,23 @@ func (s *session) direct(ctx context.Context, orders []store.Message, empty bool
 // stored for a reason of its own must not keep all that follow it out for ever: it is
 // counted as an alarm and passed by.
 //
-// refused is why the connection must end; what came before that is applied.
-func (s *session) applyAll(tx *store.Tx, reports []wire.Report, now time.Time) (refused, err error) {
+// It applies at least one and takes no longer than Config.ReportTime for the others: whoever
+// else writes waits, and where the database is slow a backlog gets through piece by piece. n
+// is how many it has taken. refused is why the connection must end; what came before that is
+// applied.
+func (s *session) applyAll(tx *store.Tx, reports []wire.Report, now time.Time) (n int, refused, err error) {
 	if len(reports) == 0 {
-		return nil, nil
+		return 0, nil, nil
 	}
+	began := time.Now()
 	in, err := tx.Install(tx.Context(), s.install)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	s.acked = in.LastSeq
 	token := in.LastToken
-	for _, r := range reports {
+	for ; n < len(reports) && (n == 0 || time.Since(began) < s.cfg.ReportTime) && refused == nil; n++ {
+		r := reports[n]
 		// After hello there may be one, of reports that are too old to be repeated.
 		if s.seen != 0 && r.Seq > s.seen+1 {
 			refused = errGap
@@ -177,14 +194,11 @@ func (s *session) applyAll(tx *store.Tx, reports []wire.Report, now time.Time) (
 			err = s.alarm(tx, s.relay, alarmUnreadable, "", now)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("apply a report: %w", err)
+			return 0, nil, fmt.Errorf("apply a report: %w", err)
 		}
 		s.acked, token = r.Seq, r.Token
-		if refused != nil {
-			break
-		}
 	}
-	return refused, tx.AdvanceInstall(s.install, s.acked, clip(token))
+	return n, refused, tx.AdvanceInstall(s.install, s.acked, clip(token))
 }
 
 // bringsNew tells whether a report is about something that another Mac of the same

@@ -24,7 +24,7 @@ func rules() []rule {
 			name: "ack-before-commit", breaks: "the cloud acknowledges reports before they are on disk, and the relay deletes them then",
 			shows: []string{"lost"},
 			changes: []edit{
-				{"cloud/work.go", "	var empty bool\n	err := s.store.Write(", "	var empty bool\n	if n := len(reports); n > 0 {\n		_ = s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: reports[n-1].Seq}})\n		time.Sleep(2 * time.Millisecond)\n		fault.Hit(fault.CloudAck)\n	}\n	err := s.store.Write("},
+				{"cloud/work.go", "	var empty bool\n	err = s.store.Write(", "	var empty bool\n	if n := len(reports); n > 0 {\n		_ = s.write(wire.Frame{Type: wire.TypeAck, Ack: &wire.Ack{Seq: reports[n-1].Seq}})\n		time.Sleep(2 * time.Millisecond)\n		fault.Hit(fault.CloudAck)\n	}\n	err = s.store.Write("},
 				{"relay/outbox.go", "	keptReports = 20_000", "	keptReports = 0"},
 				{"relay/link.go", "now.Sub(tidied) > tidyEvery", "now.Sub(tidied) > 0"},
 			},

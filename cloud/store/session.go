@@ -10,9 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// groupTimeout bounds a whole group of writers: a server that has gone without a word
-// must not hold them for ever.
-const groupTimeout = 30 * time.Second
+// statementTime bounds one statement of the writer, and what is done between two: a server
+// that has gone without a word must not hold it for ever. There is no bound for all that a
+// transaction does: it would undo the same work again and again on a server that is too slow
+// for it.
+const statementTime = 30 * time.Second
 
 // settleTimeout bounds how long it is asked what became of a COMMIT, settlePause is
 // between two questions.
@@ -25,6 +27,23 @@ const (
 // tried again without a look.
 var ErrUnsettled = errors.New("the database went away during a commit, and what became of it is not known")
 
+// guarded returns a context for one transaction, which a server ends that does not answer,
+// and what must be called at the end of it.
+func (w *writer) guarded(ctx context.Context) (guarded context.Context, end func()) {
+	if !w.engine.server { // SQLite would pay for it with a goroutine a statement
+		return ctx, func() {}
+	}
+	guarded, cancel := context.WithCancelCause(ctx)
+	w.patience = time.AfterFunc(w.statementTime, func() { cancel(errSilent) })
+	return guarded, func() {
+		w.patience.Stop()
+		cancel(nil)
+	}
+}
+
+// errSilent is why a transaction ends that a server does not answer.
+var errSilent = fmt.Errorf("the database does not answer: %w", context.DeadlineExceeded)
+
 // connect takes a connection for the writer.
 func (w *writer) connect(ctx context.Context) error {
 	conn, err := w.db.Conn(ctx)
@@ -32,6 +51,11 @@ func (w *writer) connect(ctx context.Context) error {
 		return err
 	}
 	w.conn, w.stmts = conn, newStatements(conn, w.engine)
+	w.stmts.begins = func() {
+		if w.patience != nil {
+			w.patience.Reset(w.statementTime)
+		}
+	}
 	return nil
 }
 

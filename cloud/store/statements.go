@@ -17,7 +17,8 @@ const maxKept = 500
 type statements struct {
 	db     preparer
 	engine *engine
-	most   int // that are kept
+	most   int    // that are kept
+	begins func() // called before each that runs; nil for nothing
 	mu     sync.Mutex
 	kept   map[string]*list.Element // by query
 	used   *list.List               // of *prepared, the last one first
@@ -43,6 +44,9 @@ func newStatements(db preparer, e *engine) *statements {
 
 // get returns a statement, to be given to done once it was run.
 func (s *statements) get(ctx context.Context, query string) (*prepared, error) {
+	if s.begins != nil {
+		s.begins()
+	}
 	if p := s.find(query); p != nil {
 		return p, nil
 	}

@@ -74,9 +74,13 @@ type job struct {
 	err     error
 }
 
-// maxGroup bounds how many writers share one transaction, so that the first of them
-// does not wait long.
-const maxGroup = 256
+// A group of writers shares one transaction. Both bounds keep the first of them from waiting
+// long, and the time keeps what is undone together, when a server goes away, small on one
+// that is slow.
+const (
+	maxGroup  = 256
+	groupTime = 2 * time.Second // after which no other member begins
+)
 
 // writer owns the one connection that writes. One goroutine runs it.
 type writer struct {
@@ -91,11 +95,14 @@ type writer struct {
 	once    sync.Once
 	watch   atomic.Pointer[func(writers int, took time.Duration)]
 	telling sync.RWMutex // held from before a commit until OnCommit's functions have run
+
+	groupTime, statementTime time.Duration // the constants, but in tests
+	patience                 *time.Timer   // of the transaction under way, nil where no server can go away
 }
 
 func newWriter(ctx context.Context, db *sql.DB, e *engine) (*writer, error) {
 	w := &writer{
-		engine: e, db: db,
+		engine: e, db: db, groupTime: groupTime, statementTime: statementTime,
 		jobs: make(chan *job, maxGroup), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := w.connect(ctx); err != nil {
@@ -109,25 +116,36 @@ func newWriter(ctx context.Context, db *sql.DB, e *engine) (*writer, error) {
 // statement would roll back the whole group.
 func (w *writer) run() {
 	defer close(w.stopped)
-	ctx := context.Background()
+	var waiting []*job // for which the last group had no time
 	for {
-		select {
-		case <-w.stop:
+		group := w.gather(waiting)
+		if len(group) == 0 {
 			return
-		case first := <-w.jobs:
-			group := w.gather(first)
-			began := time.Now()
-			w.commit(ctx, group)
-			if watch := w.watch.Load(); watch != nil {
-				(*watch)(len(group), time.Since(began))
-			}
+		}
+		began := time.Now()
+		waiting = w.commit(context.Background(), group)
+		if watch := w.watch.Load(); watch != nil {
+			(*watch)(len(group)-len(waiting), time.Since(began))
 		}
 	}
 }
 
-// gather takes whatever else is waiting.
-func (w *writer) gather(first *job) []*job {
-	group := []*job{first}
+// gather waits for somebody who writes and takes whoever else is waiting. It returns nil
+// after close.
+func (w *writer) gather(group []*job) []*job {
+	select {
+	case <-w.stop:
+		return nil
+	default:
+	}
+	if len(group) == 0 {
+		select {
+		case <-w.stop:
+			return nil
+		case j := <-w.jobs:
+			group = append(group, j)
+		}
+	}
 	for len(group) < maxGroup {
 		select {
 		case j := <-w.jobs:
@@ -139,16 +157,19 @@ func (w *writer) gather(first *job) []*job {
 	return group
 }
 
-// commit runs a group in one transaction and answers each of its members.
-func (w *writer) commit(ctx context.Context, group []*job) {
-	if w.engine.server { // SQLite would pay for it with a goroutine a statement
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, groupTimeout)
-		defer cancel()
-	}
+// commit runs a group in one transaction, those of its members for whom there is time, and
+// answers them. It returns the others, who come first in the next.
+func (w *writer) commit(ctx context.Context, group []*job) (waiting []*job) {
+	ctx, end := w.guarded(ctx)
+	defer end()
 	err := w.begin(ctx)
 	if err == nil {
-		for _, j := range group {
+		began := time.Now()
+		for i, j := range group {
+			if i > 0 && time.Since(began) >= w.groupTime {
+				group, waiting = group[:i], group[i:]
+				break
+			}
 			if err = w.part(ctx, j); err != nil {
 				break
 			}
@@ -167,6 +188,9 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 			w.undo(ctx)
 		}
 	}
+	if why := context.Cause(ctx); why != nil && errors.Is(err, context.Canceled) {
+		err = why
+	}
 	for _, j := range group {
 		switch {
 		case err != nil:
@@ -180,6 +204,7 @@ func (w *writer) commit(ctx context.Context, group []*job) {
 			j.done <- nil
 		}
 	}
+	return waiting
 }
 
 // part runs one member inside a savepoint. Its own error undoes only its own
