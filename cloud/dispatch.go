@@ -199,7 +199,7 @@ func (d *dispatcher) deliver(ctx context.Context, one store.Delivery) error {
 	hook, err := d.store.Webhook(ctx, one.AccountID, one.WebhookID)
 	if errors.Is(err, store.ErrNotFound) {
 		d.answered(one.WebhookID, "")
-		return nil // removed meanwhile, and its deliveries with it
+		return nil // removed meanwhile, and its deliveries will be
 	}
 	if err != nil {
 		return err

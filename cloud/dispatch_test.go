@@ -101,6 +101,23 @@ func (w *world) deliveries(h store.Webhook) []store.Delivery {
 	return list
 }
 
+// pending makes n deliveries to a webhook whose time has come.
+func (w *world) pending(h store.Webhook, n int) {
+	w.t.Helper()
+	w.write(func(tx *store.Tx) error {
+		for range n {
+			w.made++
+			if err := tx.CreateDelivery(store.Delivery{
+				ID: fmt.Sprintf("dlv_%06d", w.made), AccountID: h.AccountID, WebhookID: h.ID, EventID: fmt.Sprintf("evt_%06d", w.made), EventType: "message.received", Body: h.AccountID,
+				State: store.DeliveryPending, DueAt: 1, CreatedAt: 1,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // inbound makes a Mac report n messages that somebody has sent it.
 func (m *mac) inbound(n int) {
 	m.w.t.Helper()
@@ -242,17 +259,7 @@ func TestHangingReceiverCostsOthersNothing(t *testing.T) {
 	quick, got := receiver(t, nil)
 	hanging := w.hook(slow, "message.received")
 	const queue = 600 // more than two looks into the table
-	w.write(func(tx *store.Tx) error {
-		for i := range queue {
-			if err := tx.CreateDelivery(store.Delivery{
-				ID: fmt.Sprintf("dlv_%d", i), AccountID: w.who.Account.ID, WebhookID: hanging.ID, EventID: fmt.Sprintf("evt_%d", i),
-				EventType: "message.received", Body: "old", State: store.DeliveryPending, DueAt: 1, CreatedAt: 1,
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	w.pending(hanging, queue)
 	next(t, taken)
 	w.hook(quick, "message.sent")
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
@@ -280,32 +287,15 @@ func TestHangingAccountLeavesPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	due := func(h store.Webhook, n int) error {
-		return w.store.Write(t.Context(), func(tx *store.Tx) error {
-			for i := range n {
-				if err := tx.CreateDelivery(store.Delivery{
-					ID: fmt.Sprint("dlv_", h.ID, i), AccountID: h.AccountID, WebhookID: h.ID, EventID: fmt.Sprint("evt_", i), EventType: "message.received", Body: h.AccountID,
-					State: store.DeliveryPending, DueAt: 1, CreatedAt: 1,
-				}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
 	var hooks []store.Webhook
 	for i := range 20 { // for four deliveries each, more than there are places
 		hooks = append(hooks, w.hook(fmt.Sprint(slow, "/", i), "message.received"))
-		if err := due(hooks[i], 4); err != nil {
-			t.Fatal(err)
-		}
+		w.pending(hooks[i], 4)
 	}
 	for range 32 {
 		next(t, taken)
 	}
-	if err := due(healthy, 1); err != nil {
-		t.Fatal(err)
-	}
+	w.pending(healthy, 1)
 	if p := next(t, got); p.body != "team_b" {
 		t.Errorf("%+v", p)
 	}
@@ -320,6 +310,44 @@ func TestHangingAccountLeavesPlaces(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A webhook is removed in a moment, however much waits for it; that goes little by little,
+// also after a restart in between, and nothing else with it.
+func TestRemovedWebhookLeavesNothing(t *testing.T) {
+	w := newWorld(t, loopback)
+	url, got := receiver(t, nil)
+	gone, stays := w.hook(url, "message.sent"), w.hook(url+"/stays", "message.sent")
+	for _, h := range []store.Webhook{gone, stays} {
+		if _, err := w.switchOn(h, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const queue = 1200 // more than two pieces
+	w.pending(gone, queue)
+	w.pending(stays, 1)
+	count := func(h store.Webhook) string {
+		return w.column("SELECT COUNT(*) FROM deliveries WHERE webhook_id = '" + h.ID + "'")[0]
+	}
+	var left []store.Delivery
+	w.write(func(tx *store.Tx) error {
+		if err := tx.DeleteWebhook(gone.AccountID, gone.ID); err != nil {
+			return err
+		}
+		var err error
+		left, err = tx.Deliveries(tx.Context(), gone.ID, nil, queue)
+		return err
+	})
+	if len(left) != queue {
+		t.Errorf("%d deliveries were removed together with their webhook", queue-len(left))
+	}
+	w.restart()
+	eventually(t, "all is removed", func() bool {
+		return count(gone) == "0" && w.column("SELECT COUNT(*) FROM removed_webhooks")[0] == "0"
+	})
+	if count(stays) != "1" || len(got) != 0 {
+		t.Errorf("%s of another webhook's are left, %d were posted", count(stays), len(got))
+	}
 }
 
 func TestSwitchedOffWebhookKeepsItsQueue(t *testing.T) {

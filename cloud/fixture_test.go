@@ -35,6 +35,7 @@ type world struct {
 	who     cloud.Principal
 	line    store.Line
 	stop    func()
+	made    int // deliveries, by pending
 }
 
 func newWorld(t testing.TB, change func(*cloud.Config)) *world {

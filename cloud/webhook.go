@@ -116,9 +116,31 @@ func (s *Service) UpdateWebhook(ctx context.Context, p Principal, dialect, id st
 	return w, webhookExists(err)
 }
 
-// DeleteWebhook removes a webhook.
+// DeleteWebhook removes a webhook. From the commit on nothing is posted to it, however much
+// was waiting.
 func (s *Service) DeleteWebhook(ctx context.Context, p Principal, id string) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.DeleteWebhook(p.Account.ID, id) })
+}
+
+// What one sweep takes away of that which waited for webhooks that were removed: everybody
+// who writes waits for each of the transactions.
+const (
+	dropWebhooksAtOnce   = 10
+	dropDeliveriesAtOnce = 500 // of each of those webhooks, in one transaction
+)
+
+// dropPending takes away deliveries to webhooks that were removed.
+func (s *Service) dropPending(ctx context.Context) error {
+	removed, err := s.store.RemovedWebhooks(ctx, dropWebhooksAtOnce)
+	if err != nil {
+		return fmt.Errorf("find webhooks that were removed: %w", err)
+	}
+	for _, id := range removed {
+		if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.RemovePending(id, dropDeliveriesAtOnce) }); err != nil {
+			return fmt.Errorf("remove deliveries: %w", err)
+		}
+	}
+	return nil
 }
 
 // checkWebhook refuses what no webhook can be, and writes the same in one way.

@@ -41,7 +41,7 @@ func (r reader) CountCallbackHosts(ctx context.Context, accountID, dialect strin
 // many: what becomes of messages that named them is told to nobody any more.
 func (tx *Tx) ForgetCallbackHosts(accountID, dialect string, since int64) (int64, error) {
 	const which = "FROM webhooks WHERE account_id = $1 AND dialect = $2 AND kind = 'callback' AND created_at < $3"
-	if _, err := tx.stmts.exec(tx.ctx, "DELETE FROM deliveries WHERE state = 'pending' AND webhook_id IN (SELECT id "+which+")", accountID, dialect, since); err != nil {
+	if _, err := tx.stmts.exec(tx.ctx, "INSERT INTO removed_webhooks (id) SELECT id "+which, accountID, dialect, since); err != nil {
 		return 0, err
 	}
 	res, err := tx.stmts.exec(tx.ctx, "DELETE "+which, accountID, dialect, since)

@@ -85,13 +85,32 @@ func (tx *Tx) SetWebhookSecret(w Webhook) error {
 		w.Secret, w.OldSecret, w.OldSecretUntil, w.ID, w.AccountID)
 }
 
-// DeleteWebhook removes a webhook; what is on its way to it is dropped.
+// DeleteWebhook removes a webhook. What is on its way to it reaches nobody any more, and is
+// left for RemovePending: it may be very much.
 func (tx *Tx) DeleteWebhook(accountID, id string) error {
 	if err := tx.one("DELETE FROM webhooks WHERE id = $1 AND account_id = $2", id, accountID); err != nil {
 		return err
 	}
-	_, err := tx.stmts.exec(tx.ctx, "DELETE FROM deliveries WHERE webhook_id = $1 AND state = 'pending'", id)
+	_, err := tx.stmts.exec(tx.ctx, "INSERT INTO removed_webhooks (id) VALUES ($1)", id)
 	return err
+}
+
+// RemovedWebhooks returns webhooks that were removed, and deliveries to them perhaps not yet.
+func (r reader) RemovedWebhooks(ctx context.Context, limit int) ([]string, error) {
+	return collect(ctx, r, scanString, "SELECT id FROM removed_webhooks ORDER BY id LIMIT $1", limit)
+}
+
+// RemovePending takes away deliveries on their way to a webhook that was removed, at most
+// limit, and forgets the webhook where those were the last.
+func (tx *Tx) RemovePending(webhookID string, limit int64) error {
+	res, err := tx.stmts.exec(tx.ctx, "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE webhook_id = $1 AND state = 'pending' LIMIT $2)", webhookID, limit)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == limit {
+		return err
+	}
+	return tx.one("DELETE FROM removed_webhooks WHERE id = $1", webhookID)
 }
 
 // Webhook returns one webhook of an account, or ErrNotFound.
