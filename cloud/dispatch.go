@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,10 +22,6 @@ import (
 
 // The dispatcher's limits.
 const (
-	inFlight      = 64 // deliveries at a time
-	perAccount    = 32 // of them of one account, so that its hanging webhooks leave others half of the places
-	perWebhook    = 4  // of them to one webhook, so that a slow one costs others nothing
-	hanging       = 5  // timeouts in a row, after which a webhook has one place until it answers
 	maxAnswer     = 64 << 10
 	maxExcerpt    = 1 << 10 // bytes of an answer that are kept
 	maxRetryAfter = 6 * time.Hour
@@ -41,18 +36,20 @@ type dispatcher struct {
 	bell   chan struct{}
 
 	mu      sync.Mutex
+	quick   places          // for webhooks that answer
+	slow    places          // for those that hang
 	running map[string]bool // deliveries in hand
 	busy    map[string]int  // deliveries in hand by webhook
-	owned   map[string]int  // and by account
 	ended   map[string]bool // deliveries that ended since the last look into the table began
 	hung    map[string]int  // timeouts in a row by webhook
-	last    string          // the webhook that was served last
 }
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
 		Service: s, client: guard{s.cfg.WebhookAllow}.client(0), bell: make(chan struct{}, 1),
-		running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
+		quick:   places{most: inFlight, perAccount: perAccount, owned: make(map[string]int)},
+		slow:    places{most: inFlightHanging, perAccount: perAccountHanging, owned: make(map[string]int)},
+		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),
 	}
 }
 
@@ -91,18 +88,20 @@ func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range d.inTurn(hooks) {
-		if !d.room(id) {
-			continue
-		}
-		// Those in hand are still pending and come first.
-		due, err := d.store.DueDeliveries(ctx, id, now, 2*perWebhook)
-		if err != nil {
-			return err
-		}
-		for _, one := range due {
-			if d.take(one) {
-				posts.Go(func() { d.attend(ctx, one) })
+	for _, of := range []*places{&d.quick, &d.slow} {
+		for _, hook := range of.inTurn(hooks) {
+			if !d.room(of, hook) {
+				continue
+			}
+			// Those in hand are still pending and come first.
+			due, err := d.store.DueDeliveries(ctx, hook.ID, now, 2*perWebhook)
+			if err != nil {
+				return err
+			}
+			for _, one := range due {
+				if give := d.take(of, hook, one.ID); give != nil {
+					posts.Go(func() { d.attend(ctx, one, give) })
+				}
 			}
 		}
 	}
@@ -110,7 +109,7 @@ func (d *dispatcher) start(ctx context.Context, posts *sync.WaitGroup) error {
 }
 
 // attend makes one attempt at a delivery and gives its place back.
-func (d *dispatcher) attend(ctx context.Context, one store.Delivery) {
+func (d *dispatcher) attend(ctx context.Context, one store.Delivery, give func()) {
 	// A post in hand is finished and written down also while stopping.
 	if err := d.deliver(context.WithoutCancel(ctx), one); err != nil {
 		d.log.Error("webhook.not_recorded", "delivery", one.ID, "error", err.Error())
@@ -121,7 +120,7 @@ func (d *dispatcher) attend(ctx context.Context, one store.Delivery) {
 		case <-time.After(recordPause):
 		}
 	}
-	d.give(one)
+	give()
 	d.ring()
 }
 
@@ -131,67 +130,6 @@ func (d *dispatcher) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.ended)
-}
-
-// inTurn begins with the webhook after the one that was served last.
-func (d *dispatcher) inTurn(hooks []string) []string {
-	n, found := slices.BinarySearch(hooks, d.last)
-	if found {
-		n++
-	}
-	return slices.Concat(hooks[n:], hooks[:n])
-}
-
-// room tells whether another delivery to a webhook may begin.
-func (d *dispatcher) room(webhookID string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.hasRoom(webhookID)
-}
-
-func (d *dispatcher) hasRoom(webhookID string) bool {
-	places := perWebhook
-	if d.hung[webhookID] >= hanging {
-		places = 1
-	}
-	return len(d.running) < inFlight && d.busy[webhookID] < places
-}
-
-func (d *dispatcher) take(one store.Delivery) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.running[one.ID] || d.ended[one.ID] || !d.hasRoom(one.WebhookID) || d.owned[one.AccountID] >= perAccount {
-		return false
-	}
-	d.running[one.ID] = true
-	d.busy[one.WebhookID]++
-	d.owned[one.AccountID]++
-	d.last = one.WebhookID
-	return true
-}
-
-// answered counts the timeouts in a row of a webhook.
-func (d *dispatcher) answered(webhookID, problem string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if problem == "timeout" {
-		d.hung[webhookID]++
-	} else {
-		delete(d.hung, webhookID)
-	}
-}
-
-func (d *dispatcher) give(one store.Delivery) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.running, one.ID)
-	d.ended[one.ID] = true
-	if d.busy[one.WebhookID]--; d.busy[one.WebhookID] == 0 {
-		delete(d.busy, one.WebhookID)
-	}
-	if d.owned[one.AccountID]--; d.owned[one.AccountID] == 0 {
-		delete(d.owned, one.AccountID)
-	}
 }
 
 // deliver makes one attempt and writes down how it went.

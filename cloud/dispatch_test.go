@@ -79,7 +79,12 @@ func hangs(release <-chan struct{}) http.HandlerFunc {
 
 func (w *world) hook(url string, events ...string) store.Webhook {
 	w.t.Helper()
-	h, err := w.service.CreateWebhook(w.t.Context(), w.who, store.Webhook{Dialect: store.TextingBlue, URL: url, Events: events, Active: true})
+	return w.hookOf(w.who, url, events...)
+}
+
+func (w *world) hookOf(p cloud.Principal, url string, events ...string) store.Webhook {
+	w.t.Helper()
+	h, err := w.service.CreateWebhook(w.t.Context(), p, store.Webhook{Dialect: store.TextingBlue, URL: url, Events: events, Active: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -275,22 +280,37 @@ func TestHangingReceiverCostsOthersNothing(t *testing.T) {
 	w.write(func(tx *store.Tx) error { return tx.DeleteWebhook(w.who.Account.ID, hanging.ID) })
 }
 
-// An account all of whose webhooks hang has half of the places, and others the rest.
+// remove removes webhooks with what waits for them.
+func (w *world) remove(hooks []store.Webhook) {
+	w.t.Helper()
+	w.write(func(tx *store.Tx) error {
+		for _, h := range hooks {
+			if err := tx.DeleteWebhook(h.AccountID, h.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// An account all of whose webhooks begin to hang, those of its test keys too, has half of
+// the places, and others the rest.
 func TestHangingAccountLeavesPlaces(t *testing.T) {
 	w := newWorld(t, lenient)
 	release := make(chan struct{})
 	slow, taken := receiver(t, hangs(release))
 	t.Cleanup(func() { close(release) })
 	quick, got := receiver(t, nil)
-	other := w.account("team_b")
-	healthy, err := w.service.CreateWebhook(t.Context(), other, store.Webhook{Dialect: store.TextingBlue, URL: quick, Events: []string{"message.received"}, Active: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	healthy := w.hookOf(w.account("team_b"), quick, "message.received")
+	test := store.Account{ID: "team_t", Name: "Acme", Plan: "self_hosted", TestOf: w.who.Account.ID, CreatedAt: 1}
+	w.write(func(tx *store.Tx) error { return tx.CreateAccount(test) })
 	var hooks []store.Webhook
-	for i := range 20 { // for four deliveries each, more than there are places
-		hooks = append(hooks, w.hook(fmt.Sprint(slow, "/", i), "message.received"))
-		w.pending(hooks[i], 4)
+	for i := range 10 { // for four deliveries each, more than there are places
+		for _, p := range []cloud.Principal{w.who, {Account: test}} {
+			h := w.hookOf(p, fmt.Sprint(slow, "/", i), "message.received")
+			hooks = append(hooks, h)
+			w.pending(h, 4)
+		}
 	}
 	for range 32 {
 		next(t, taken)
@@ -302,14 +322,55 @@ func TestHangingAccountLeavesPlaces(t *testing.T) {
 	if n := len(taken); n > 0 {
 		t.Errorf("%d more than 32 at a time for one account", n)
 	}
-	w.write(func(tx *store.Tx) error {
-		for _, h := range hooks {
-			if err := tx.DeleteWebhook(h.AccountID, h.ID); err != nil {
-				return err
-			}
+	w.remove(hooks)
+}
+
+// Webhooks that are known to hang share a few places of their own, and have none of those
+// that are there for others, however many accounts they belong to.
+func TestHangingWebhooksHaveTheirOwnPlaces(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { unhurried(c); c.WebhookTimeout = 50 * time.Millisecond })
+	release := make(chan struct{})
+	slow, taken := receiver(t, hangs(release))
+	t.Cleanup(func() { close(release) })
+	quick, got := receiver(t, nil)
+	const accounts, each, timeouts = 5, 14, 5 // more webhooks than there are places
+	var hooks []store.Webhook
+	for a := range accounts {
+		p := w.account(fmt.Sprint("team_", a))
+		for i := range each {
+			h := w.hookOf(p, fmt.Sprint(slow, "/", i), "message.received")
+			hooks = append(hooks, h)
+			w.pending(h, timeouts)
 		}
-		return nil
+	}
+	eventually(t, "all of them are known to hang", func() bool {
+		return w.column("SELECT COUNT(*) FROM deliveries WHERE attempt = 1 AND problem = 'timeout'")[0] == fmt.Sprint(accounts*each*timeouts)
 	})
+	for len(taken) > 0 {
+		<-taken
+	}
+	patient := "sendblue" // with more time than this test takes
+	for _, h := range hooks {
+		if _, err := w.service.UpdateWebhook(t.Context(), cloud.Principal{Account: store.Account{ID: h.AccountID}}, h.Dialect, h.ID, cloud.WebhookChange{RetryPreset: &patient}); err != nil {
+			t.Fatal(err)
+		}
+		w.pending(h, 1)
+	}
+	underway := make(map[string]int)
+	for range 16 {
+		underway[next(t, taken).body]++
+	}
+	w.pending(w.hookOf(w.who, quick, "message.received"), 1)
+	next(t, got)
+	for account, n := range underway {
+		if n > 4 {
+			t.Errorf("%d at a time of %s", n, account)
+		}
+	}
+	if n := len(taken); n > 0 {
+		t.Errorf("%d more than 16 at a time", n)
+	}
+	w.remove(hooks)
 }
 
 // A webhook is removed in a moment, however much waits for it; that goes little by little,

@@ -55,6 +55,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Told(ctx, "a", "d", 1, 10); return err },
 		func(r reader) error { _, _, err := r.EventsBefore(ctx, "a", 1, 10); return err },
 		func(r reader) error { _, err := r.DueWebhooks(ctx, 1); return err },
+		func(r reader) error { _, err := r.RemovedWebhooks(ctx, 10); return err },
 		func(r reader) error { _, err := r.LineStates(ctx); return err },
 		func(r reader) error { _, err := r.CountUnknown(ctx); return err },
 		func(r reader) error { _, err := r.CountPending(ctx); return err },
@@ -109,6 +110,9 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 			return err
 		}
 		if err := tx.RemoveEvents("a", 1); err != nil {
+			return err
+		}
+		if err := tx.RemovePending("w", 1); ignoreMissing(err) != nil {
 			return err
 		}
 		_, _, err := tx.Advance(Step{ID: "m", To: wire.StatusSent})

@@ -58,7 +58,7 @@ func TestRowsComeBackAsWritten(t *testing.T) {
 	same(t, []store.Delivery{delivery})(s.Deliveries(ctx, hook.ID, nil, 10))
 	same(t, []store.Delivery(nil))(s.Deliveries(ctx, hook.ID, &delivery, 10))
 	same(t, delivery)(s.Delivery(ctx, hook.ID, delivery.ID))
-	same(t, []string{hook.ID})(s.DueWebhooks(ctx, 11))
+	same(t, []store.DueWebhook{{ID: hook.ID, Owner: hook.AccountID}})(s.DueWebhooks(ctx, 11))
 	same(t, in)(s.Message(ctx, account.ID, in.ID))
 	same(t, []store.Message{in})(s.Messages(ctx, store.MessageFilter{AccountID: account.ID, From: "from", To: "number", Direction: store.Inbound, Phases: []store.Phase{store.PhaseReceived}, Limit: 5}))
 	same(t, "new")(s.Setting(ctx, "n"))

@@ -177,9 +177,18 @@ func (tx *Tx) FinishDelivery(d Delivery) error {
 		d.State, d.Attempt, d.DueAt, d.Response, d.Problem, d.UpdatedAt, d.Excerpt, d.ID)
 }
 
-// DueWebhooks returns the active webhooks of which a delivery's time has come, by id.
-func (r reader) DueWebhooks(ctx context.Context, now int64) ([]string, error) {
-	return collect(ctx, r, func(r scanner) (id string, err error) { err = r.Scan(&id); return id, err }, `SELECT w.id FROM webhooks AS w WHERE w.active = 1
+// DueWebhook is an active webhook of which a delivery's time has come.
+type DueWebhook struct {
+	ID    string
+	Owner string // its account; where that is one of test keys, the account that they were made for
+}
+
+// DueWebhooks returns those that there are, by id.
+func (r reader) DueWebhooks(ctx context.Context, now int64) ([]DueWebhook, error) {
+	return collect(ctx, r, func(r scanner) (w DueWebhook, err error) {
+		err = r.Scan(&w.ID, &w.Owner)
+		return w, err
+	}, `SELECT w.id, CASE a.test_of WHEN '' THEN a.id ELSE a.test_of END FROM webhooks AS w JOIN accounts AS a ON a.id = w.account_id WHERE w.active = 1
 		AND EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.due_at <= $1) ORDER BY w.id`, now)
 }
 
