@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,8 +21,11 @@ const (
 	fetchesInHand    = 8
 	fetchesOfAccount = 4                // of them for one account, so that its slow hosts leave others half of the places
 	fetchesToHost    = 2                // of them from one host, so that a slow one costs others little
+	deadHost         = 3                // timeouts in a row, after which a host has one place until it answers
+	hostsInMind      = 1000             // with timeouts; where there are more, all are forgiven
 	fetchTimeout     = 90 * time.Second // for one try, body included
 	maxFetchPause    = time.Minute      // between two tries
+	giveUpAtOnce     = 100              // files, with one sweep
 )
 
 // fetcher brings the files that messages are to be sent with. The table is the queue:
@@ -35,11 +39,12 @@ type fetcher struct {
 	running map[string]bool // by the id of the file
 	busy    map[string]int  // by host
 	owned   map[string]int  // by account
+	late    map[string]int  // timeouts in a row, by host
 }
 
 func newFetcher(s *Service) *fetcher {
 	client := guard{s.cfg.WebhookAllow}.mediaClient(fetchTimeout, s.cfg.MediaRoots)
-	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int)}
+	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int), late: make(map[string]int)}
 }
 
 func (f *fetcher) ring() {
@@ -112,51 +117,6 @@ func (f *fetcher) next(ctx context.Context) (one store.Fetch, found bool, err er
 	return one, false, nil
 }
 
-// full are the hosts with no place left and the accounts that have more than most in hand:
-// they must not hide what is due from and for others. room tells whether there is a place
-// at all.
-func (f *fetcher) full(most int) (hosts, accounts []string, room bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for host, n := range f.busy {
-		if n >= fetchesToHost {
-			hosts = append(hosts, host)
-		}
-	}
-	for id, n := range f.owned {
-		if n > most {
-			accounts = append(accounts, id)
-		}
-	}
-	return hosts, accounts, len(f.running) < fetchesInHand
-}
-
-func (f *fetcher) take(one store.Fetch) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.running[one.MediaID] || len(f.running) >= fetchesInHand || f.busy[one.Host] >= fetchesToHost || f.owned[one.AccountID] >= fetchesOfAccount {
-		return false
-	}
-	f.running[one.MediaID] = true
-	f.busy[one.Host]++
-	f.owned[one.AccountID]++
-	return true
-}
-
-func (f *fetcher) give(one store.Fetch) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.running, one.MediaID)
-	for _, count := range []struct {
-		of  map[string]int
-		key string
-	}{{f.busy, one.Host}, {f.owned, one.AccountID}} {
-		if count.of[count.key]--; count.of[count.key] == 0 {
-			delete(count.of, count.key)
-		}
-	}
-}
-
 // bring makes one try and writes down how it went.
 func (f *fetcher) bring(ctx context.Context, from source) error {
 	// What was read of the table may be over by now.
@@ -179,13 +139,14 @@ func (f *fetcher) bring(ctx context.Context, from source) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	f.tried(one.Host, err)
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		return f.keep(ctx, v)
 	}
 	final, ok := errors.AsType[*unfit](err)
 	if !ok && time.Now().UnixMilli() >= one.GiveUpAt {
-		final, ok = &unfit{mediaUnavailable, "The file at 'media_url' could not be fetched within the time that there was."}, true
+		final, ok = overdue, true
 	}
 	if ok {
 		return f.drop(ctx, one, final)
@@ -195,6 +156,33 @@ func (f *fetcher) bring(ctx context.Context, from source) error {
 	return f.store.Write(ctx, func(tx *store.Tx) error {
 		return tx.RetryFetch(one.MediaID, min(time.Now().Add(pause).UnixMilli(), max(one.GiveUpAt, time.Now().UnixMilli())))
 	})
+}
+
+// overdue is why a file is given up that did not come in time.
+var overdue = &unfit{mediaUnavailable, "The file at 'media_url' could not be fetched within the time that there was."}
+
+// giveUp ends the waiting for files whose time is over and which nobody is fetching: where
+// hosts that are dead have all of their places, or of an account's, no try of them would
+// tell.
+func (f *fetcher) giveUp(ctx context.Context) error {
+	if time.Since(f.began) < f.cfg.FetchFor {
+		return nil // what waited while no server ran has its time yet
+	}
+	late, err := f.store.LateFetches(ctx, time.Now().UnixMilli(), giveUpAtOnce)
+	if err != nil {
+		return fmt.Errorf("find files whose time is over: %w", err)
+	}
+	for _, one := range late {
+		if !f.reserve(one.MediaID) {
+			continue // its own try comes to an end
+		}
+		err := f.drop(ctx, one, overdue)
+		f.free(one.MediaID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // of one that has just come
+			return fmt.Errorf("give a file up: %w", err)
+		}
+	}
+	return nil
 }
 
 // keep shows a file that is on disk, and lets its message go.

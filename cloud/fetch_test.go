@@ -206,6 +206,38 @@ func TestFetchingEnds(t *testing.T) {
 	}
 }
 
+// Files wait no longer than they may, also where a host that never ends an answer has all
+// places that there are for it; what is behind them goes.
+func TestFilesDoNotWaitForADeadHost(t *testing.T) {
+	begun := make(chan string, 100)
+	dead, _ := slowSites(t, "dead", 1, begun)
+	w := newWorld(t, reaching(dead[0], func(c *cloud.Config) { c.FetchFor = 100 * time.Millisecond }))
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	for i := range 2 {
+		w.sendFile(fmt.Sprint("+1415555000", i), dead[0].URL+"/a.jpg")
+	}
+	for range 2 {
+		<-begun
+	}
+	var waiting []string
+	for i := range 10 {
+		waiting = append(waiting, w.sendFile(fmt.Sprintf("+1415556%04d", i), dead[0].URL+"/a.jpg"))
+	}
+	behind := w.send("+14155560003")
+	for _, id := range waiting {
+		eventually(t, "a file is given up", func() bool { return w.message(id).Status == wire.StatusFailed })
+		if got := w.message(id); got.ErrorCode != "media_unavailable" || got.AwaitsMedia {
+			t.Errorf("%+v", got)
+		}
+	}
+	if o := m.order(); o.Message != behind {
+		t.Errorf("%+v", o)
+	}
+	if got := w.column("SELECT COUNT(*) FROM fetches"); len(begun) != 0 || got[0] != "2" {
+		t.Errorf("%d more tries, %v files are still to be fetched", len(begun), got)
+	}
+}
+
 // A message that is canceled while its file is on the way needs it no more.
 func TestFileOfACanceledMessage(t *testing.T) {
 	come := make(chan struct{})

@@ -17,7 +17,7 @@ type Fetch struct {
 	MaxBytes  int64
 	Tries     int    // made
 	DueAt     int64  // Unix ms
-	GiveUpAt  int64  // Unix ms: the first try that fails after it is the last
+	GiveUpAt  int64  // Unix ms: a try that fails after it is the last, and what nobody tries then ends
 	CopyOf    string // id of a message whose file it is, "" for none: that may still be here
 }
 
@@ -64,6 +64,11 @@ func (r reader) DueFetches(ctx context.Context, now int64, limit int, hosts, acc
 	}
 	return collect(ctx, r, scanFetch, "SELECT "+fetchColumns+" FROM fetches WHERE due_at <= $1 AND host NOT IN (''"+places(hosts)+
 		") AND account_id NOT IN (''"+places(accounts)+") ORDER BY due_at LIMIT $2", args...)
+}
+
+// LateFetches returns files whose time is over, longest over first.
+func (r reader) LateFetches(ctx context.Context, now int64, limit int) ([]Fetch, error) {
+	return collect(ctx, r, scanFetch, "SELECT "+fetchColumns+" FROM fetches WHERE give_up_at <= $1 ORDER BY give_up_at LIMIT $2", now, limit)
 }
 
 // FailMedia notes that a file will not come.

@@ -68,6 +68,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.HasMessage(ctx, "m"); return err },
 		func(r reader) error { _, err := r.HasOrphans(ctx, 1); return err },
 		func(r reader) error { _, err := r.DueFetches(ctx, 1, 10, []string{"h"}, []string{"a"}); return err },
+		func(r reader) error { _, err := r.LateFetches(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.ExpiredMedia(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.Outgoing(ctx, "m"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.OpenTo(ctx, "l", "p"); return err },

@@ -4,3 +4,6 @@
 CREATE TABLE removed_webhooks (
 	id TEXT PRIMARY KEY
 );
+
+-- Files whose time is over are given up also where none of the places for fetching is free.
+CREATE INDEX fetches_give_up ON fetches (give_up_at);
