@@ -146,9 +146,9 @@ const (
 // FollowEvents gives tell the account's events that the key may hear from a place on, a
 // cursor or one of the two names, until ctx ends, the server stops, the key is revoked, or
 // tell fails, and returns why. An account may have Config.Streams of them. tell is called
-// at once, with what there is, then with whatever is new, and with an empty page at least
-// every Config.Heartbeat. With births the pages also have the messages that have begun
-// meanwhile, each before its first event.
+// at once, with what there is, then with whatever is new, also where the key may hear none of
+// it, and with an empty page at least every Config.Heartbeat. With births the pages also have
+// the messages that have begun meanwhile, each before its first event.
 //
 // The bell is hung up before the log is read, and whatever it says, the log is read
 // from the last event told: nothing is lost in between and nothing comes twice.
@@ -189,19 +189,20 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 			}
 			looked = time.Now()
 		}
-		var page EventPage
-		if page, after, err = s.eventsAfter(ctx, p, dialect, after, streamPage); err != nil {
+		page, read, err := s.eventsAfter(ctx, p, dialect, after, streamPage)
+		if err != nil {
 			return err
 		}
 		if births && len(page.Events) > 0 {
 			s.store.Settle() // whoever's events were read has been born
 		}
 		page.New = s.allAbsolute(take())
-		if due || len(page.Events)+len(page.New) > 0 {
+		if due || read > after || len(page.New) > 0 {
 			if err := tell(page); err != nil {
 				return err
 			}
 		}
+		after = read
 		if due = false; page.More {
 			continue
 		}

@@ -38,29 +38,42 @@ type stream struct {
 	conn  *http.ResponseController
 	wait  time.Duration // how long a reader may take to make room for one event
 	begun bool
+	at    string // cursor of the last id that the reader was given
 }
 
-// tell writes a page of events, or a sign of life.
+// tell writes what is to be shown of a page. Where that is nothing, it writes a sign of life
+// and how far the log has been looked through: a reader who is shown little comes back to
+// there, not to the last event that he was shown, which may not be kept any more. A block of an
+// id without data changes the place to come back to, and is no event (HTML, 9.2.6).
 func (s *stream) tell(page EventPage) error {
 	if !s.begun {
 		return s.begin(page)
 	}
-	if len(page.Events)+len(page.New) == 0 {
-		return s.write(": still here\n\n")
-	}
+	shown := false
 	for _, m := range page.New {
 		data, err := s.New(m)
 		if err := s.item("", data, err); err != nil { // no place of the log
 			return err
 		}
+		shown = shown || data != nil
 	}
 	for _, e := range page.Events {
 		data, err := s.Event(e)
 		if err := s.item("id: "+e.Cursor+"\n", data, err); err != nil {
 			return err
 		}
+		if data != nil {
+			shown, s.at = true, e.Cursor
+		}
 	}
-	return nil
+	switch {
+	case shown:
+		return nil
+	case page.Cursor == s.at:
+		return s.write(": still here\n\n")
+	}
+	s.at = page.Cursor
+	return s.write(": still here\nid: " + s.at + "\n\n")
 }
 
 // item writes one item, if there is anything to be said of it.
@@ -85,7 +98,8 @@ func (s *stream) begin(page EventPage) error {
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	s.w.WriteHeader(http.StatusOK)
 	if len(page.Events) == 0 {
-		if err := s.write("retry: 2000\nid: " + page.Cursor + "\n\n"); err != nil || len(page.New) == 0 {
+		s.at = page.Cursor
+		if err := s.write("retry: 2000\nid: " + s.at + "\n\n"); err != nil || len(page.New) == 0 {
 			return err
 		}
 	} else if err := s.write("retry: 2000\n\n"); err != nil {

@@ -257,6 +257,16 @@ func TestEvents(t *testing.T) {
 		t.Errorf("%+v", begun)
 	}
 	end()
+	// What a reader does not ask for is passed by.
+	lines, end = read("?types=line.status.changed", start)
+	line := lines()
+	for line == "retry: 2000" || line == "id: "+start || strings.HasPrefix(line, ":") {
+		line = lines()
+	}
+	if !strings.HasPrefix(line, "id: ") {
+		t.Errorf("%s", line)
+	}
+	end()
 	// Whoever was cut goes on where he was.
 	lines, _ = read("", start)
 	if again := data(); again.ID != e.ID {

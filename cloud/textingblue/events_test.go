@@ -417,6 +417,45 @@ func TestStreamShowsThatItLives(t *testing.T) {
 	}
 }
 
+// A reader who is shown nothing of what happens comes back to where the log was then, not
+// to the last event that he was shown: that may not be kept any more.
+func TestStreamPassesByWhatItDoesNotShow(t *testing.T) {
+	w, _, start := feedWorld(t, func(c *cloud.Config) { c.Sweep = time.Hour })
+	reader := w.newKey(w.account, store.TextingBlue, "messages:read")
+	s, _ := w.followAs(reader, "?after="+start)
+	if b := s.next(); b.id != start {
+		t.Errorf("%+v", b)
+	}
+	for _, status := range []string{"paused", "active"} {
+		w.ok("PATCH", "/v1/numbers/"+w.line.ID, `{"status":"`+status+`"}`, http.StatusOK)
+	}
+	end := w.eventsPage("?after=" + start).Cursor
+	for last := start; last != end; {
+		select {
+		case b, open := <-s.blocks:
+			if !open || b.data != "" {
+				t.Fatalf("%+v, the stream goes on: %t", b, open)
+			}
+			if b.id != "" {
+				last = b.id
+			}
+		case <-time.After(patience):
+			t.Fatalf("the last id is %s, the log is at %s", last, end)
+		}
+	}
+	last, err := w.store.LastEvent(t.Context(), w.account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(func(tx *store.Tx) error { return tx.RemoveEvents(w.account.ID, last) })
+	if _, status := w.followAs(reader, "", "Last-Event-ID: "+start); status != http.StatusGone {
+		t.Errorf("who comes back to the last event that he was shown gets %d", status)
+	}
+	if _, status := w.followAs(reader, "", "Last-Event-ID: "+end); status != http.StatusOK {
+		t.Errorf("who comes back to where the stream was gets %d", status)
+	}
+}
+
 func TestStreamEndsWithItsKey(t *testing.T) {
 	w, m, _ := feedWorld(t, func(c *cloud.Config) { c.Heartbeat = 5 * time.Millisecond })
 	key, secret, err := w.service.CreateKey(t.Context(), w.account.ID, store.TextingBlue, []string{"messages:read"})
