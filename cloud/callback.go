@@ -17,7 +17,7 @@ func (s *Service) checkCallback(out Outgoing) error {
 	if out.Callback == "" {
 		return nil
 	}
-	err := guard{s.cfg.WebhookAllow}.checkURL(out.Callback)
+	err := s.guard.checkURL(out.Callback)
 	if e, ok := errors.AsType[*Error](err); ok {
 		return Invalid("status_callback", "%s", strings.ReplaceAll(e.Message, "'url'", "'status_callback'"))
 	}

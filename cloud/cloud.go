@@ -140,6 +140,7 @@ type Service struct {
 	store            *store.Store
 	log              *slog.Logger
 	metrics          *metrics
+	guard            guard
 	hub              hub
 	rates            rates
 	waiters          waiters // for news of a message
@@ -163,7 +164,7 @@ type Service struct {
 // and Run once.
 func New(cfg Config) *Service {
 	cfg.defaults()
-	s := &Service{began: time.Now(), cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store)}
+	s := &Service{began: time.Now(), cfg: cfg, store: cfg.Store, log: cfg.Log, metrics: newMetrics(cfg.Store), guard: newGuard(cfg.WebhookAllow)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.hub.sessions = make(map[string]*session)
 	s.rates.windows = make(map[string]*window)

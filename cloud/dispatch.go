@@ -46,7 +46,7 @@ type dispatcher struct {
 
 func newDispatcher(s *Service) *dispatcher {
 	return &dispatcher{
-		Service: s, client: guard{s.cfg.WebhookAllow}.client(0), bell: make(chan struct{}, 1),
+		Service: s, client: s.guard.client(0), bell: make(chan struct{}, 1),
 		quick:   places{most: inFlight, perAccount: perAccount, owned: make(map[string]int)},
 		slow:    places{most: inFlightHanging, perAccount: perAccountHanging, owned: make(map[string]int)},
 		running: make(map[string]bool), busy: make(map[string]int), ended: make(map[string]bool), hung: make(map[string]int),

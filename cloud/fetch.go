@@ -43,7 +43,7 @@ type fetcher struct {
 }
 
 func newFetcher(s *Service) *fetcher {
-	client := guard{s.cfg.WebhookAllow}.mediaClient(fetchTimeout, s.cfg.MediaRoots)
+	client := s.guard.mediaClient(fetchTimeout, s.cfg.MediaRoots)
 	return &fetcher{Service: s, client: client, bell: make(chan struct{}, 1), running: make(map[string]bool), busy: make(map[string]int), owned: make(map[string]int), late: make(map[string]int)}
 }
 

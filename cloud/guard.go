@@ -11,13 +11,14 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 )
 
-// ErrForbiddenAddress says that a webhook's name leads to an address that must not
-// be called from here.
-var ErrForbiddenAddress = errors.New("the address is not a public one")
+// ErrForbiddenAddress says that a webhook's name leads to an address, or its URL to a port,
+// that must not be called from here.
+var ErrForbiddenAddress = errors.New("the address is not a public one, or the port not one of the web")
 
 // denied are public-looking ranges that lead inside: RFC 6890 and its successors,
 // and the host address of one large provider.
@@ -45,7 +46,14 @@ func contains(list []netip.Prefix, a netip.Addr) bool {
 // guard decides, at the moment of dialing, which addresses may be called. It sees
 // every address that is tried, after the name was resolved: a name that changes its
 // mind between a check and the call gains nothing.
-type guard struct{ allow []netip.Prefix }
+type guard struct {
+	allow []netip.Prefix
+	own   *ownNetwork
+}
+
+func newGuard(allow []netip.Prefix) guard {
+	return guard{allow, &ownNetwork{addresses: net.InterfaceAddrs}}
+}
 
 func (g guard) allowed(a netip.Addr) bool { return contains(g.allow, a.Unmap()) }
 
@@ -57,12 +65,17 @@ func (g guard) public(a netip.Addr) bool {
 	return !contains(denied, a)
 }
 
+// may tells whether an address may be called by https: an allowed one at any port.
+func (g guard) may(a netip.AddrPort) bool {
+	return g.allowed(a.Addr()) || g.public(a.Addr()) && webPort(a.Port()) && !g.own.has(a.Addr())
+}
+
 // client makes an HTTP client that reaches public and allowed addresses by https,
 // and allowed ones by http. It follows no redirect and uses no proxy: the guard
 // would see only the proxy's address.
 func (g guard) client(timeout time.Duration) *http.Client {
-	secure := g.transport(func(a netip.Addr) bool { return g.public(a) || g.allowed(a) })
-	plain := g.transport(g.allowed)
+	secure := g.transport(g.may)
+	plain := g.transport(func(a netip.AddrPort) bool { return g.allowed(a.Addr()) })
 	return &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -74,7 +87,7 @@ func (g guard) client(timeout time.Duration) *http.Client {
 // only. It follows a few redirects, each of them by the same rules; the bytes come as
 // they are, never unpacked.
 func (g guard) mediaClient(timeout time.Duration, roots *x509.CertPool) *http.Client {
-	t := g.transport(func(a netip.Addr) bool { return g.public(a) || g.allowed(a) })
+	t := g.transport(g.may)
 	t.DisableCompression = true
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &http.Client{
@@ -111,12 +124,12 @@ func (b byScheme) CloseIdleConnections() {
 	b.http.CloseIdleConnections()
 }
 
-func (g guard) transport(may func(netip.Addr) bool) *http.Transport {
+func (g guard) transport(may func(netip.AddrPort) bool) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout: 10 * time.Second,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
-			if err != nil || !may(ap.Addr()) {
+			if err != nil || !may(ap) {
 				return ErrForbiddenAddress
 			}
 			return nil
@@ -139,6 +152,12 @@ func (g guard) checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(raw) > 2048 {
 		return Invalid("url", "The 'url' field must be a valid HTTPS URL.")
+	}
+	if port := u.Port(); port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || len(g.allow) == 0 && !webPort(uint16(n)) {
+			return Invalid("url", "The 'url' field may use the ports 80, 443 and from 1024 on, but none that is known to belong to another service.")
+		}
 	}
 	switch {
 	case u.Scheme == "https":

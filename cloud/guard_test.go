@@ -153,7 +153,7 @@ func TestNothingInsideIsReached(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:"+tr.port)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+tr.port)
 	t.Setenv("ALL_PROXY", "http://127.0.0.1:"+tr.port)
-	client := guard{}.client(5 * time.Second)
+	client := newGuard(nil).client(5 * time.Second)
 	defer client.CloseIdleConnections()
 	for _, host := range inside {
 		for _, scheme := range []string{"https", "http"} {
@@ -186,7 +186,7 @@ func TestRebindingNameGainsNothing(t *testing.T) {
 	tr := newTrap(t)
 	first, second := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
 	(&names{answers: [][]netip.Addr{{first}, {second}, {second, first}, {second}}}).resolve(t)
-	client := guard{prefixes("127.0.0.2/32")}.client(5 * time.Second)
+	client := newGuard(prefixes("127.0.0.2/32")).client(5 * time.Second)
 	defer client.CloseIdleConnections()
 	var got []string
 	for range 4 {
@@ -210,7 +210,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	tr := newTrap(t)
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		away := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:"+tr.port+"/latest/meta-data", code))
-		client := guard{prefixes("127.0.0.0/8")}.client(5 * time.Second)
+		client := newGuard(prefixes("127.0.0.0/8")).client(5 * time.Second)
 		resp, err := client.Post(away.URL, "text/plain", strings.NewReader("x"))
 		if err != nil {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
 		t.Setenv(name, "http://127.0.0.1:"+proxy.port)
 	}
 	t.Setenv("NO_PROXY", "")
-	g := guard{prefixes("127.0.0.0/8")}
+	g := newGuard(prefixes("127.0.0.0/8"))
 	for _, transport := range []http.RoundTripper{g.client(time.Second).Transport.(byScheme).https, g.client(time.Second).Transport.(byScheme).http} {
 		if transport.(*http.Transport).Proxy != nil {
 			t.Error("a transport has a proxy")
@@ -259,7 +259,7 @@ func TestAllowedAddresses(t *testing.T) {
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer secure.Close()
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
-	client := guard{prefixes("127.0.0.1/32")}.client(5 * time.Second)
+	client := newGuard(prefixes("127.0.0.1/32")).client(5 * time.Second)
 	defer client.CloseIdleConnections()
 	for raw, want := range map[string]string{
 		"http://127.0.0.1:" + tr.port:          "204",
@@ -303,7 +303,7 @@ func TestPublicAddresses(t *testing.T) {
 }
 
 func TestURLsOfWebhooks(t *testing.T) {
-	none, lan := guard{}, guard{prefixes("10.0.0.0/8", "127.0.0.1/32")}
+	none, lan := newGuard(nil), newGuard(prefixes("10.0.0.0/8", "127.0.0.1/32"))
 	for _, c := range []struct {
 		raw        string
 		none, some bool
@@ -311,6 +311,8 @@ func TestURLsOfWebhooks(t *testing.T) {
 		{"https://example.com/hook?a=b", true, true}, {"https://example.com:8443", true, true}, {"HTTPS://EXAMPLE.COM", true, true},
 		{"https://[2606:4700::1111]/", true, true}, {"https://127.0.0.1/", true, true}, // refused at the dial
 		{"http://example.com", false, true}, {"http://10.1.2.3/hook", false, true}, {"http://127.0.0.1:8080", false, true}, {"http://[::ffff:10.0.0.1]", false, true},
+		{"https://example.com:80", true, true}, {"https://example.com:1024", true, true}, {"https://example.com:", true, true},
+		{"https://example.com:22", false, true}, {"https://example.com:5432", false, true}, {"https://example.com:65536", false, false}, // with an allow-list the dial decides
 		{"http://127.0.0.2", false, false}, {"http://8.8.8.8", false, false}, {"http://[::1]", false, false},
 		{"", false, false}, {"example.com", false, false}, {"//example.com", false, false}, {"https://", false, false}, {"https:///path", false, false}, {"https://:443", false, false},
 		{"https://user@example.com", false, false}, {"https://user:pw@example.com", false, false}, {"https://example.com/#part", false, false}, {"ftp://example.com", false, false},
@@ -332,7 +334,7 @@ func FuzzURLsOfWebhooks(f *testing.F) {
 		f.Add("http://" + host + ":8080/")
 	}
 	f.Add("https://user@example.com/#x")
-	g := guard{prefixes("10.0.0.0/8")}
+	g := newGuard(prefixes("10.0.0.0/8"))
 	f.Fuzz(func(t *testing.T, raw string) {
 		err := g.checkURL(raw)
 		if err != nil {

@@ -115,7 +115,7 @@ func (s *Service) GivenSecret(ctx context.Context, p Principal) (string, error) 
 
 func (s *Service) checkWebhooks(tx *store.Tx, p Principal, list []store.Webhook) error {
 	for _, w := range list {
-		if err := (guard{s.cfg.WebhookAllow}).checkURL(w.URL); err != nil {
+		if err := s.guard.checkURL(w.URL); err != nil {
 			return err
 		}
 		for _, number := range w.Numbers {

@@ -108,7 +108,7 @@ func (from source) get(ctx context.Context) (*http.Response, error) {
 // judge tells what another try cannot mend from what it may.
 func judge(err error) error {
 	if errors.Is(err, ErrForbiddenAddress) {
-		return &unfit{mediaUnavailable, "The file at 'media_url' could not be fetched: its address is not a public one."}
+		return &unfit{mediaUnavailable, "The file at 'media_url' could not be fetched: its address is not a public one, or its port not one of the web."}
 	}
 	if errors.Is(err, errRedirected) {
 		return &unfit{mediaUnavailable, "The file at 'media_url' could not be fetched: it is redirected too often, or not to HTTPS."}

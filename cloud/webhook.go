@@ -145,7 +145,7 @@ func (s *Service) dropPending(ctx context.Context) error {
 
 // checkWebhook refuses what no webhook can be, and writes the same in one way.
 func (s *Service) checkWebhook(w *store.Webhook) error {
-	if err := (guard{s.cfg.WebhookAllow}).checkURL(w.URL); err != nil {
+	if err := s.guard.checkURL(w.URL); err != nil {
 		return err
 	}
 	known := s.cfg.Dialects[w.Dialect].Events

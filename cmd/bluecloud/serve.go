@@ -27,7 +27,7 @@ type serveFlags struct {
 func (f *serveFlags) register(cmd *cobra.Command, level string) {
 	cmd.Flags().StringVar(&f.data, "data", "", "folder of the data (default: the platform's data folder)")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8787", "address to listen on")
-	cmd.Flags().StringSliceVar(&f.allow, "webhook-allow", nil, "private `CIDR` that webhooks may reach, also by http, and files be fetched from; may be repeated")
+	cmd.Flags().StringSliceVar(&f.allow, "webhook-allow", nil, "private `CIDR`, or one of this machine's own network, that webhooks may reach, also by http, and files be fetched from; may be repeated")
 	cmd.Flags().StringVar(&f.token, "metrics-token", "", "what opens /metrics, better given as BLUECLOUD_METRICS_TOKEN (default: this machine alone may read it, and nobody with a --public-url)")
 	cmd.Flags().StringVar(&f.level, "log-level", level, "debug, info, warn or error")
 }
