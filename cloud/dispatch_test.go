@@ -167,6 +167,10 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 	}{
 		"refused":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, http.StatusServiceUnavailable, ""},
 		"redirected": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, http.StatusFound, ""},
+		"endless headers": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("x-padding", strings.Repeat("x", 64<<10))
+			w.WriteHeader(http.StatusOK)
+		}, 0, "exchange"},
 		"broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "exchange"},
 	} {
 		t.Run(name, func(t *testing.T) {
