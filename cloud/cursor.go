@@ -15,26 +15,41 @@ const (
 	cursorCheck  = 4 // bytes
 )
 
-// eventCursor is the place in an account's log after the event of that number. Its
-// check keeps a cursor that was cut, mistyped or taken from another account from
-// being read as a place; it is no secret, and none is needed: nobody reads another
-// account's log by it.
-func eventCursor(accountID string, seq int64) string {
-	place := binary.BigEndian.AppendUint64(nil, uint64(seq))
-	sum := sha256.Sum256(append([]byte(accountID+"\x00"), place...))
-	return cursorPrefix + strings.ToLower(cursorText.EncodeToString(append(place, sum[:cursorCheck]...)))
+// place is a place in an account's log: after the event of that number.
+type place struct {
+	seq  int64
+	mark uint32 // of that event, 0 where it is not known
 }
 
-// parseEventCursor is the number in a cursor of that account.
-func parseEventCursor(accountID, cursor string) (seq int64, ok bool) {
+// placeAfter is the place after an event.
+func placeAfter(seq int64, eventID string) place { return place{seq, markOf(eventID)} }
+
+// markOf tells an event from another that has got its number: in a database that was restored
+// from a copy numbers are given again.
+func markOf(eventID string) uint32 {
+	sum := sha256.Sum256([]byte(eventID))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+// eventCursor is a place in an account's log as its readers get it. Its check keeps a cursor
+// that was cut, mistyped or taken from another account from being read as a place; it is no
+// secret, and none is needed: nobody reads another account's log by it.
+func eventCursor(accountID string, at place) string {
+	data := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(at.seq)), at.mark)
+	sum := sha256.Sum256(append([]byte(accountID+"\x00"), data...))
+	return cursorPrefix + strings.ToLower(cursorText.EncodeToString(append(data, sum[:cursorCheck]...)))
+}
+
+// parseEventCursor is the place that a cursor of that account names.
+func parseEventCursor(accountID, cursor string) (at place, ok bool) {
 	text, ok := strings.CutPrefix(cursor, cursorPrefix)
 	if !ok || len(text) > 32 {
-		return 0, false
+		return at, false
 	}
 	data, err := cursorText.DecodeString(strings.ToUpper(text))
-	if err != nil || len(data) != 8+cursorCheck {
-		return 0, false
+	if err != nil || len(data) != 8+4+cursorCheck {
+		return at, false
 	}
-	seq = int64(binary.BigEndian.Uint64(data))
-	return seq, seq >= 0 && eventCursor(accountID, seq) == cursor
+	at = place{int64(binary.BigEndian.Uint64(data)), binary.BigEndian.Uint32(data[8:])}
+	return at, at.seq >= 0 && eventCursor(accountID, at) == cursor
 }

@@ -32,19 +32,19 @@ type FeedEvent struct {
 // left out of it, and passed by. Where events after the cursor are not kept any more it
 // returns CursorExpired.
 func (s *Service) Events(ctx context.Context, p Principal, dialect, after string, limit int) (EventPage, error) {
-	var seq int64
+	var at place
 	var err error
 	if after == "" {
-		seq, err = s.oldestPlace(ctx, p, dialect)
+		at, err = s.oldestPlace(ctx, p, dialect)
 	} else {
-		seq, err = readCursor(p, after)
+		at, err = s.readCursor(ctx, p, dialect, after)
 	}
 	if err != nil {
 		return EventPage{}, err
 	}
 	for {
 		var page EventPage
-		if page, seq, err = s.eventsAfter(ctx, p, dialect, seq, limit); err != nil {
+		if page, at, err = s.eventsAfter(ctx, p, dialect, at, limit); err != nil {
 			return EventPage{}, err
 		}
 		page.Events = slices.DeleteFunc(page.Events, func(e FeedEvent) bool { return e.Body == "" })
@@ -67,64 +67,96 @@ func (p Principal) mayHear(eventType string) bool {
 	return true
 }
 
-func readCursor(p Principal, cursor string) (int64, error) {
-	seq, ok := parseEventCursor(p.Account.ID, cursor)
+func (s *Service) readCursor(ctx context.Context, p Principal, dialect, cursor string) (place, error) {
+	at, ok := parseEventCursor(p.Account.ID, cursor)
 	if !ok {
-		return 0, Invalid("after", "The 'after' parameter must be a cursor that this API has given.")
+		return at, Invalid("after", "The 'after' parameter must be a cursor that this API has given.")
 	}
-	return seq, nil
+	return at, s.verify(ctx, p, dialect, "after", at)
+}
+
+// verify returns CursorExpired for a place after an event of which another has the number
+// now. One that is not there is left to the reading: it may have been removed, with all before
+// it, or be ahead of the log.
+func (s *Service) verify(ctx context.Context, p Principal, dialect, param string, at place) error {
+	if at.mark == 0 {
+		return nil
+	}
+	id, err := s.store.EventID(ctx, p.Account.ID, at.seq)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("find the event of a cursor: %w", err)
+	case markOf(id) != at.mark:
+		return s.expired(ctx, p, dialect, param)
+	}
+	return nil
 }
 
 // oldestPlace is the place before the oldest event that is kept.
-func (s *Service) oldestPlace(ctx context.Context, p Principal, dialect string) (int64, error) {
+func (s *Service) oldestPlace(ctx context.Context, p Principal, dialect string) (place, error) {
 	last, err := s.store.LastEvent(ctx, p.Account.ID)
 	if err != nil {
-		return 0, fmt.Errorf("find the newest event: %w", err)
+		return place{}, fmt.Errorf("find the newest event: %w", err)
 	}
 	first, err := s.store.Told(ctx, p.Account.ID, dialect, 0, 1)
 	if err != nil {
-		return 0, fmt.Errorf("find the oldest event: %w", err)
+		return place{}, fmt.Errorf("find the oldest event: %w", err)
 	}
 	if len(first) == 0 {
-		return last, nil
+		return place{seq: last}, nil
 	}
-	return first[0].Seq - 1, nil
+	return place{seq: first[0].Seq - 1}, nil
+}
+
+// newestPlace is the place after the newest event.
+func (s *Service) newestPlace(ctx context.Context, p Principal) (place, error) {
+	last, err := s.store.LastEvent(ctx, p.Account.ID)
+	if err != nil {
+		return place{}, fmt.Errorf("find the newest event: %w", err)
+	}
+	id, err := s.store.EventID(ctx, p.Account.ID, last)
+	if errors.Is(err, store.ErrNotFound) {
+		return place{seq: last}, nil // none yet, or it is not kept any more
+	}
+	return placeAfter(last, id), err
 }
 
 // eventsAfter reads what follows a place, and the place after that. The newest number
 // is read first: if there is one ahead and nothing follows, it has been removed.
-func (s *Service) eventsAfter(ctx context.Context, p Principal, dialect string, after int64, limit int) (EventPage, int64, error) {
+func (s *Service) eventsAfter(ctx context.Context, p Principal, dialect string, after place, limit int) (EventPage, place, error) {
 	last, err := s.store.LastEvent(ctx, p.Account.ID)
 	if err != nil {
-		return EventPage{}, 0, fmt.Errorf("find the newest event: %w", err)
+		return EventPage{}, after, fmt.Errorf("find the newest event: %w", err)
 	}
-	list, err := s.store.Told(ctx, p.Account.ID, dialect, after, limit+1)
+	list, err := s.store.Told(ctx, p.Account.ID, dialect, after.seq, limit+1)
 	if err != nil {
-		return EventPage{}, 0, fmt.Errorf("read events: %w", err)
+		return EventPage{}, after, fmt.Errorf("read events: %w", err)
 	}
 	// A place ahead of the log is one of a database that was restored from a copy.
-	if len(list) == 0 && last != after || len(list) > 0 && list[0].Seq != after+1 {
-		return EventPage{}, 0, s.expired(ctx, p, dialect)
+	if len(list) == 0 && last != after.seq || len(list) > 0 && list[0].Seq != after.seq+1 {
+		return EventPage{}, after, s.expired(ctx, p, dialect, "after")
 	}
 	page := EventPage{More: len(list) > limit}
 	list = list[:min(len(list), limit)]
 	for _, t := range list {
+		after = placeAfter(t.Seq, t.EventID)
 		if p.mayHear(t.Type) {
-			page.Events = append(page.Events, FeedEvent{t, eventCursor(p.Account.ID, t.Seq)})
+			page.Events = append(page.Events, FeedEvent{t, eventCursor(p.Account.ID, after)})
 		}
-		after = t.Seq
 	}
 	page.Cursor = eventCursor(p.Account.ID, after)
 	return page, after, nil
 }
 
-func (s *Service) expired(ctx context.Context, p Principal, dialect string) error {
+func (s *Service) expired(ctx context.Context, p Principal, dialect, param string) error {
 	oldest, err := s.oldestPlace(ctx, p, dialect)
 	if err != nil {
 		return err
 	}
 	return &Error{
-		Code: CursorExpired, Param: "after", Cursor: eventCursor(p.Account.ID, oldest),
+		Code: CursorExpired, Param: param, Cursor: eventCursor(p.Account.ID, oldest),
 		Message: "The events after this cursor are not kept any more. Go on from the oldest cursor.",
 	}
 }
@@ -197,7 +229,7 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 			s.store.Settle() // whoever's events were read has been born
 		}
 		page.New = s.allAbsolute(take())
-		if due || read > after || len(page.New) > 0 {
+		if due || read != after || len(page.New) > 0 {
 			if err := tell(page); err != nil {
 				return err
 			}
@@ -216,14 +248,14 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 	}
 }
 
-func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string) (int64, error) {
+func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string) (place, error) {
 	switch from {
 	case FromNow:
-		return s.store.LastEvent(ctx, p.Account.ID)
+		return s.newestPlace(ctx, p)
 	case FromOldest:
 		return s.oldestPlace(ctx, p, dialect)
 	}
-	return readCursor(p, from)
+	return s.readCursor(ctx, p, dialect, from)
 }
 
 // stillGood returns Unauthorized for a key that was revoked meanwhile, by this process

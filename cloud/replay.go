@@ -122,7 +122,7 @@ func (s *Service) between(ctx context.Context, p Principal, w store.Webhook, a A
 	if err != nil {
 		return nil, Replays{}, err
 	}
-	over, err := replayEnd(p, a.Before)
+	over, err := s.replayEnd(ctx, p, w.Dialect, a.Before)
 	if err != nil {
 		return nil, Replays{}, err
 	}
@@ -149,32 +149,32 @@ func (s *Service) between(ctx context.Context, p Principal, w store.Webhook, a A
 }
 
 // replayFrom is the place of a cursor, or the one before the first event of a time.
-func (s *Service) replayFrom(ctx context.Context, p Principal, dialect, from string) (int64, error) {
-	if seq, ok := parseEventCursor(p.Account.ID, from); ok {
-		return seq, nil
+func (s *Service) replayFrom(ctx context.Context, p Principal, dialect, from string) (place, error) {
+	if at, ok := parseEventCursor(p.Account.ID, from); ok {
+		return at, s.verify(ctx, p, dialect, "after", at)
 	}
 	at, err := time.Parse(time.RFC3339, from)
 	if err != nil {
-		return 0, Invalid("after", noSuchPlace, "after")
+		return place{}, Invalid("after", noSuchPlace, "after")
 	}
 	first, err := s.store.FirstEventSince(ctx, p.Account.ID, at.UnixMilli())
 	if err != nil {
-		return 0, err
+		return place{}, err
 	}
 	if first == 0 {
-		return s.store.LastEvent(ctx, p.Account.ID)
+		return s.newestPlace(ctx, p)
 	}
 	oldest, err := s.oldestPlace(ctx, p, dialect)
-	return max(first-1, oldest), err
+	return place{seq: max(first-1, oldest.seq)}, err
 }
 
 // replayEnd tells which events are no longer in the range.
-func replayEnd(p Principal, before string) (func(store.Told) bool, error) {
+func (s *Service) replayEnd(ctx context.Context, p Principal, dialect, before string) (func(store.Told) bool, error) {
 	if before == "" {
 		return func(store.Told) bool { return false }, nil
 	}
-	if seq, ok := parseEventCursor(p.Account.ID, before); ok {
-		return func(t store.Told) bool { return t.Seq > seq }, nil
+	if end, ok := parseEventCursor(p.Account.ID, before); ok {
+		return func(t store.Told) bool { return t.Seq > end.seq }, s.verify(ctx, p, dialect, "before", end)
 	}
 	at, err := time.Parse(time.RFC3339, before)
 	if err != nil {

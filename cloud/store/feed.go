@@ -59,6 +59,11 @@ func (r reader) LastEvent(ctx context.Context, accountID string) (seq int64, err
 	return seq, err
 }
 
+// EventID is the id of the event that has a number, or ErrNotFound.
+func (r reader) EventID(ctx context.Context, accountID string, seq int64) (string, error) {
+	return scanString(r.stmts.row(ctx, "SELECT id FROM events WHERE account_id = $1 AND seq = $2", accountID, seq))
+}
+
 // EventsBefore finds the oldest events of an account, at most limit, that were made
 // before a time, and returns the number of the last of them and how many there are. It
 // stops at the first that is younger: what is left of a log has no hole.

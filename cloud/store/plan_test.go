@@ -63,6 +63,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Delivery(ctx, "w", "d"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.DeliveryOf(ctx, "w", "e"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.ToldEvent(ctx, "a", "d", "e"); return ignoreMissing(err) },
+		func(r reader) error { _, err := r.EventID(ctx, "a", 1); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.FirstEventSince(ctx, "a", 1); return err },
 		func(r reader) error { _, err := r.HasGroup(ctx, "l", "c"); return err },
 		func(r reader) error { _, err := r.HasMessage(ctx, "m"); return err },

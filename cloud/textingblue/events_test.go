@@ -114,6 +114,26 @@ func TestCursorsThatAreNone(t *testing.T) {
 	}
 }
 
+// expired expects that a cursor is refused, and that from the one that is named instead n
+// events are there.
+func (w *world) expired(cursor string, n int) {
+	w.t.Helper()
+	a := w.call("GET", "/v1/events?after="+cursor, w.key, "")
+	var e struct {
+		Error struct {
+			Code, Message, Param string
+			Oldest               string `json:"oldest_cursor"`
+		}
+	}
+	a.into(w.t, &e)
+	if a.status != http.StatusGone || e.Error.Code != "cursor_expired" || e.Error.Param != "after" {
+		w.t.Fatalf("%d %s", a.status, a.body)
+	}
+	if p := w.eventsPage("?limit=100&after=" + e.Error.Oldest); len(p.Events) != n {
+		w.t.Errorf("from the oldest cursor on there are %d events, want %d", len(p.Events), n)
+	}
+}
+
 // A cursor whose events are gone is told so, with the one from which all is there. So is
 // one ahead of a log that was restored from a copy.
 func TestCursorOfWhatIsNotKept(t *testing.T) {
@@ -121,26 +141,12 @@ func TestCursorOfWhatIsNotKept(t *testing.T) {
 	m.inbound(3)
 	middle := item(t, w.eventsPage("?limit=2&after=" + start).Events[1]).Cursor
 	end := w.eventsPage("?after=" + start).Cursor
-	expired := func(cursor, oldest string) {
-		t.Helper()
-		a := w.call("GET", "/v1/events?after="+cursor, w.key, "")
-		var e struct {
-			Error struct {
-				Code, Message, Param string
-				Oldest               string `json:"oldest_cursor"`
-			}
-		}
-		a.into(t, &e)
-		if a.status != http.StatusGone || e.Error.Code != "cursor_expired" || e.Error.Param != "after" || e.Error.Oldest != oldest {
-			t.Errorf("%d %s\nthe oldest is %s", a.status, a.body, oldest)
-		}
-	}
 	last, err := w.store.LastEvent(t.Context(), w.account.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.write(func(tx *store.Tx) error { return tx.RemoveEvents(w.account.ID, last-1) })
-	expired(start, middle)
+	w.expired(start, 1)
 	if p := w.eventsPage("?after=" + middle); len(p.Events) != 1 || p.Cursor != end {
 		t.Errorf("%+v", p)
 	}
@@ -148,7 +154,7 @@ func TestCursorOfWhatIsNotKept(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	w.write(func(tx *store.Tx) error { return tx.RemoveEvents(w.account.ID, last) })
-	expired(middle, end)
+	w.expired(middle, 0)
 	if p := w.eventsPage("?after=" + end); len(p.Events) != 0 || p.Cursor != end {
 		t.Errorf("%+v", p)
 	}
@@ -159,6 +165,35 @@ func TestCursorOfWhatIsNotKept(t *testing.T) {
 	a := w.call("GET", "/v1/events?after="+end, w.key, "")
 	if a.status != http.StatusGone {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A cursor from before the database was restored from a copy is refused also when the log
+// has become longer again than it was: what has its number now is another event.
+func TestCursorOfAnotherLog(t *testing.T) {
+	w, m, start := feedWorld(t, nil)
+	hook := w.ok("POST", "/v1/webhooks", `{"url":"https://example.com/a","events":["message.failed"],"active":false}`, http.StatusCreated).id(t)
+	m.inbound(3)
+	lost := w.eventsPage("?after=" + start).Cursor
+	// As a copy has it that was made at start.
+	kept := "(SELECT event_seq - 3 FROM accounts WHERE id = 'team_a')"
+	for _, query := range []string{
+		"DELETE FROM event_bodies WHERE seq > " + kept, "DELETE FROM events WHERE seq > " + kept, "UPDATE accounts SET event_seq = event_seq - 3 WHERE id = 'team_a'",
+	} {
+		w.exec(query)
+	}
+	m.inbound(5)
+	w.expired(lost, 7) // with the two of the start
+	if _, status := w.follow("", "Last-Event-ID: "+lost); status != http.StatusGone {
+		t.Errorf("a stream begins with %d", status)
+	}
+	for param, body := range map[string]string{"after": `{"after":"` + lost + `"}`, "before": `{"after":"` + start + `","before":"` + lost + `"}`} {
+		if a := w.call("POST", "/v1/webhooks/"+hook+"/replay", w.key, body); a.status != http.StatusGone || !strings.Contains(string(a.body), `"param":"`+param+`","oldest_cursor":"cur_`) {
+			t.Errorf("a replay: %d %s", a.status, a.body)
+		}
+	}
+	if p := w.eventsPage("?after=" + start); len(p.Events) != 5 {
+		t.Errorf("%d events after a cursor that the copy knows", len(p.Events))
 	}
 }
 
