@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Told is an event as one dialect tells it.
@@ -43,10 +44,39 @@ func (r reader) ToldEvent(ctx context.Context, accountID, dialect, eventID strin
 	return scanTold(r.stmts.row(ctx, "SELECT "+toldColumns+" FROM event_bodies WHERE account_id = $1 AND dialect = $2 AND seq = (SELECT seq FROM events WHERE id = $3 AND account_id = $1)", accountID, dialect, eventID))
 }
 
+// eventDisorder is how much older an event may be than one before it in the log: a message may
+// wait for its files until it is told, and whoever writes for those before him.
+const eventDisorder = 2 * time.Minute
+
 // FirstEventSince is the number of an account's first event that was made at a time or
-// later, 0 where there is none.
+// later, 0 where there is none. It reads some twenty events and those of eventDisorder,
+// however long the log is.
 func (r reader) FirstEventSince(ctx context.Context, accountID string, at int64) (seq int64, err error) {
-	err = r.stmts.row(ctx, "SELECT seq FROM events WHERE account_id = $1 AND created_at >= $2 ORDER BY seq LIMIT 1", accountID, at).Scan(&seq)
+	var low int64
+	err = r.stmts.row(ctx, "SELECT seq FROM events WHERE account_id = $1 ORDER BY seq LIMIT 1", accountID).Scan(&low)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	high, err := r.LastEvent(ctx, accountID)
+	if err != nil {
+		return 0, err
+	}
+	for high++; low < high; {
+		middle := low + (high-low)/2
+		made, err := scanInt(r.stmts.row(ctx, "SELECT created_at FROM events WHERE account_id = $1 AND seq = $2", accountID, middle))
+		if err != nil && !errors.Is(err, ErrNotFound) { // removed meanwhile, for its age
+			return 0, err
+		}
+		if err != nil || made < at-eventDisorder.Milliseconds() {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	err = r.stmts.row(ctx, "SELECT seq FROM events WHERE account_id = $1 AND seq >= $2 AND created_at >= $3 ORDER BY seq LIMIT 1", accountID, low, at).Scan(&seq)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
