@@ -93,7 +93,7 @@ func (s *Service) callBack(tx *store.Tx, e store.Event, m store.Message, bodies 
 	if err != nil {
 		return fmt.Errorf("find the host of a callback: %w", err)
 	}
-	if bodies[hook.Dialect] == "" || !slices.Contains(hook.Events, e.Type) {
+	if bodies[hook.Dialect] == "" || withheld(e, hook) || !slices.Contains(hook.Events, e.Type) {
 		return nil
 	}
 	d := newDelivery(e, hook, bodies[hook.Dialect])

@@ -112,7 +112,7 @@ func (s *Service) publish(tx *store.Tx, e store.Event, m store.Message, wanted f
 		return fmt.Errorf("find webhooks: %w", err)
 	}
 	for _, w := range hooks {
-		if bodies[w.Dialect] == "" || !wanted(w) {
+		if bodies[w.Dialect] == "" || withheld(e, w) || !wanted(w) {
 			continue
 		}
 		if err := tx.CreateDelivery(newDelivery(e, w, bodies[w.Dialect])); err != nil {

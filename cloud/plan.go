@@ -143,3 +143,9 @@ func receiptsAllowed(tx *store.Tx, w store.Webhook, asked []string) error {
 	}
 	return err
 }
+
+// withheld tells whether the plan keeps an event from a webhook whose types are its vendor's
+// to choose: nobody has asked for this one, so that nobody was refused.
+func withheld(e store.Event, w store.Webhook) bool {
+	return e.Type == receiptsEvent && w.Kind != "" && e.Account.NoReceipts
+}

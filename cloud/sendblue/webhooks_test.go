@@ -16,6 +16,7 @@ import (
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -104,6 +105,54 @@ func TestWebhooks(t *testing.T) {
 		if err := json.Unmarshal([]byte(out.body), &told); err != nil || told.Handle != m.Handle || told.Status != status || !told.IsOutbound {
 			t.Errorf("%s, %v", out.body, err)
 		}
+	}
+}
+
+// A plan without message.delivered keeps it from webhooks and callbacks whose types nobody
+// has chosen, for as long as it is the account's plan; that a message was delivered is still
+// shown.
+func TestReceiptsByPlan(t *testing.T) {
+	w := newWorld(t, nil)
+	url, got := receiver(t)
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[%q],"type":"outbound"}`, url+"/out"))
+	mac := w.connect(w.paired(w.line), "a")
+	told := func(receipts bool) {
+		t.Helper()
+		_, err := w.service.SetPlan(t.Context(), w.account.ID, "", func(l *store.Limits) { l.NoReceipts = !receipts })
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := w.send(somebody, fmt.Sprintf(`,"status_callback":%q`, url+"/callback"))
+		order := mac.order()
+		want := []string{"SENT /callback", "SENT /out"}
+		for _, kind := range []wire.Kind{wire.Sent, wire.Delivered} {
+			mac.report(wire.Report{Kind: kind, Message: order.Message, Attempt: order.Attempt, GUID: m.Handle, Service: "iMessage"})
+		}
+		if receipts {
+			want = append([]string{"DELIVERED /callback", "DELIVERED /out"}, want...)
+		}
+		var have []string
+		for range want {
+			p := next(t, got)
+			var body message
+			if err := json.Unmarshal([]byte(p.body), &body); err != nil || body.Handle != m.Handle {
+				t.Errorf("%s, %v", p.body, err)
+			}
+			have = append(have, body.Status+" "+p.path)
+		}
+		if slices.Sort(have); !slices.Equal(have, want) {
+			t.Errorf("told were %v, want %v", have, want)
+		}
+		var shown struct{ Data message }
+		if w.ok("GET", "/api/v2/messages/"+m.Handle, "").into(t, &shown); shown.Data.Status != "DELIVERED" {
+			t.Errorf("it is shown as %+v", shown.Data)
+		}
+	}
+	told(false)
+	told(true)
+	told(false)
+	if n := storetest.Rows(t, w.dsn, "SELECT COUNT(*) FROM deliveries")[0]; n != "8" {
+		t.Errorf("%s deliveries", n)
 	}
 }
 

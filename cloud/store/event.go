@@ -22,13 +22,14 @@ type Event struct {
 	Line    *Line
 	Webhook *Webhook
 	Number  string // of the line, where the event is about no message
-	// Account is whose event it is: id, e-mail address and plan.
+	// Account is whose event it is: id, e-mail address, plan and NoReceipts.
 	Account Account
 }
 
 // CreateEvent adds an event and gives it the account's next number, and the account.
 func (tx *Tx) CreateEvent(e *Event) error {
-	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq, email, plan", e.AccountID).Scan(&e.Seq, &e.Account.Email, &e.Account.Plan)
+	err := tx.stmts.row(tx.ctx, "UPDATE accounts SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq, email, plan, no_receipts", e.AccountID).
+		Scan(&e.Seq, &e.Account.Email, &e.Account.Plan, &e.Account.NoReceipts)
 	if err != nil {
 		return err
 	}
