@@ -2,7 +2,9 @@ package chatdb
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -32,6 +34,52 @@ func (db *DB) oneByOne(ctx context.Context, rowids []int64) (all []Message, err 
 	return all, nil
 }
 
+// sound looks messages up key by key, at most limit of them unless that is 0, and leaves
+// out those that cannot be read.
+func (db *DB) sound(ctx context.Context, op string, q query, limit int, keys [][]driver.NamedValue) (all []Message, err error) {
+	for _, key := range keys {
+		found, err := db.messages(ctx, op, q, 0, key)
+		if err != nil && !damaged(err) {
+			return nil, err
+		}
+		if all = append(all, found...); limit > 0 && len(all) >= limit {
+			break
+		}
+	}
+	return all, nil
+}
+
+// beforeDamage is Before in a file with damaged pages: it tries one ROWID after the
+// other, and no more than a chunk of them, as many may never have been given out.
+func (db *DB) beforeDamage(ctx context.Context, rowid int64, limit int) ([]Message, error) {
+	var ids []int64
+	for id := rowid - 1; id > 0 && len(ids) < chunk; id-- {
+		ids = append(ids, id)
+	}
+	return db.sound(ctx, "read a message before a row", queryRow, limit, each(ids))
+}
+
+// datedDamage finds messages by their dates in a file with damaged pages, at most
+// MaxBatch of them. Their ROWIDs are in the index of dates, which has pages of its own;
+// where those are damaged too, no message is found by its date.
+func (db *DB) datedDamage(ctx context.Context, op string, which query, date time.Time) ([]Message, error) {
+	var ids []int64
+	err := db.readOnce(ctx, op, func(s *session) error {
+		ids = nil
+		return s.queryUntil(ctx, which, args(appleDate(date)), func(r row) bool {
+			ids = append(ids, r.int(0))
+			return len(ids) == MaxBatch
+		})
+	})
+	if damaged(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return db.sound(ctx, op, queryRow, 0, each(ids))
+}
+
 // afterDamage is After in a file with damaged pages: it tries each ROWID that was
 // ever given out, up to limit of them, and goes on where none of these is there.
 func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) ([]Message, error) {
@@ -51,17 +99,4 @@ func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) ([]Message, e
 		}
 	}
 	return nil, nil
-}
-
-// findEach finds messages one by one and leaves out those that cannot be read.
-func (db *DB) findEach(ctx context.Context, guids []string) ([]Message, error) {
-	var all []Message
-	for _, guid := range guids {
-		found, err := db.messages(ctx, "find messages", queryGUID, 0, args(guid))
-		if err != nil && !damaged(err) {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
 }

@@ -102,8 +102,9 @@ func TestDamagedTable(t *testing.T) {
 func TestDamagedPages(t *testing.T) {
 	f := newFixture(t)
 	f.exec("PRAGMA page_size=4096")
+	f.exec("CREATE INDEX message_idx_date ON message(date)") // Apple's own
 	for i := range 50 {
-		f.message(fmt.Sprintf("m-%d", i), strings.Repeat(fmt.Sprintf("<%03d>", i), 4000), nil)
+		f.message(fmt.Sprintf("m-%d", i), strings.Repeat(fmt.Sprintf("<%03d>", i), 4000), values{"is_from_me": (i + 1) % 2, "date": date(int64(i / 4))})
 	}
 	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	if err := f.db.Close(); err != nil {
@@ -145,6 +146,28 @@ func TestDamagedPages(t *testing.T) {
 	named, err := db.FindGUIDs(t.Context(), []string{"m-19", "m-20", "m-21"})
 	if err != nil || len(named) != 2 {
 		t.Errorf("%d rows by guid, %v", len(named), err)
+	}
+	guids := func(list []chatdb.Message, err error) string {
+		if err != nil {
+			t.Error(err)
+		}
+		var names []string
+		for _, m := range list {
+			names = append(names, m.GUID)
+		}
+		return strings.Join(names, " ")
+	}
+	for _, one := range []struct{ what, got, want string }{
+		{"before it", guids(db.Before(t.Context(), 21, 2)), "m-19 m-18"},
+		{"before the next", guids(db.Before(t.Context(), 23, 3)), "m-21 m-19 m-18"},
+		{"before the next, all", guids(db.Before(t.Context(), 4, 0)), "m-2 m-1 m-0"},
+		{"of its date", guids(db.Dated(t.Context(), at(5), 0)), "m-21 m-22 m-23"},
+		{"of its date, two", guids(db.Dated(t.Context(), at(5), 2)), "m-21 m-22"},
+		{"own ones", guids(db.OwnSince(t.Context(), at(5), 3)), "m-22 m-24 m-26"},
+	} {
+		if one.got != one.want {
+			t.Errorf("%s: %s, want %s", one.what, one.got, one.want)
+		}
 	}
 }
 

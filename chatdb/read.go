@@ -53,16 +53,27 @@ func (db *DB) Rows(ctx context.Context, rowids []int64) ([]Message, error) {
 	return all, nil
 }
 
-// Before gives the last messages below rowid, newest first, at most limit of them.
+// Before gives the last messages below rowid, newest first, at most limit of them; those
+// on damaged pages are left out.
 func (db *DB) Before(ctx context.Context, rowid int64, limit int) ([]Message, error) {
-	return db.messages(ctx, "read messages before a row", queryBefore, batch(limit), args(rowid))
+	found, err := db.messages(ctx, "read messages before a row", queryBefore, batch(limit), args(rowid))
+	if damaged(err) {
+		return db.beforeDamage(ctx, rowid, batch(limit))
+	}
+	return found, err
 }
 
 // Dated gives messages of exactly that date, to the nanosecond, in the order of
-// ROWID, at most limit of them. Two rows of one date are, but for chance, two copies
-// of one message. It does not find rows of before macOS 10.13.
+// ROWID, at most limit of them; those on damaged pages are left out. Two rows of one
+// date are, but for chance, two copies of one message. It does not find rows of before
+// macOS 10.13.
 func (db *DB) Dated(ctx context.Context, date time.Time, limit int) ([]Message, error) {
-	return db.messages(ctx, "read messages of a date", queryDated, batch(limit), args(appleDate(date)))
+	const op = "read messages of a date"
+	found, err := db.messages(ctx, op, queryDated, batch(limit), args(appleDate(date)))
+	if damaged(err) {
+		found, err = db.datedDamage(ctx, op, queryDatedIDs, date)
+	}
+	return found[:min(len(found), batch(limit))], err
 }
 
 // FindGUIDs gives the messages with these guids in the order of ROWID; those
@@ -73,7 +84,7 @@ func (db *DB) FindGUIDs(ctx context.Context, guids []string) ([]Message, error) 
 	for part := range slices.Chunk(guids, chunk) {
 		found, err := db.messages(ctx, "find messages", queryGUID, 0, each(part)...)
 		if damaged(err) {
-			found, err = db.findEach(ctx, part)
+			found, err = db.sound(ctx, "find a message", queryGUID, 0, each(part))
 		}
 		if err != nil {
 			return nil, err
@@ -85,10 +96,17 @@ func (db *DB) FindGUIDs(ctx context.Context, guids []string) ([]Message, error) 
 }
 
 // OwnSince gives own messages dated at or after since, oldest first, at most
-// limit of them: the candidates for a match where no ROWID can be trusted. It
-// does not find rows of before macOS 10.13, which are dated in seconds.
+// limit of them: the candidates for a match where no ROWID can be trusted. Those on
+// damaged pages are left out. It does not find rows of before macOS 10.13, which are
+// dated in seconds.
 func (db *DB) OwnSince(ctx context.Context, since time.Time, limit int) ([]Message, error) {
-	return db.messages(ctx, "read own messages", queryOwnSince, batch(limit), args(appleDate(since)))
+	const op = "read own messages"
+	found, err := db.messages(ctx, op, queryOwnSince, batch(limit), args(appleDate(since)))
+	if damaged(err) {
+		found, err = db.datedDamage(ctx, op, querySinceIDs, since)
+		found = slices.DeleteFunc(found, func(m Message) bool { return !m.FromMe })
+	}
+	return found[:min(len(found), batch(limit))], err
 }
 
 func batch(limit int) int {

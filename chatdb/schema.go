@@ -54,8 +54,10 @@ const (
 	queryRow
 	queryGUID
 	queryDated
+	queryDatedIDs
 	queryStates
 	queryOwnSince
+	querySinceIDs
 	queryChatGUID
 	queryTrash
 	queryAttachments
@@ -119,7 +121,9 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	sql[queryAfter] = has.messages("m.ROWID > ?1 ORDER BY m.ROWID")
 	sql[queryBefore] = has.messages("m.ROWID < ?1 ORDER BY m.ROWID DESC")
 	sql[queryDated] = has.messages("m.date = +?1 ORDER BY m.ROWID")
+	sql[queryDatedIDs] = "SELECT ROWID FROM message WHERE date = +?1 ORDER BY ROWID"
 	sql[queryOwnSince] = has.messages("m.date >= ?1 AND m.is_from_me = 1 ORDER BY m.date, m.ROWID")
+	sql[querySinceIDs] = "SELECT ROWID FROM message WHERE date >= ?1 ORDER BY date, ROWID"
 	sql[queryRow] = has.messages("m.ROWID = +?1")
 	sql[queryGUID] = has.messages("m.guid = +?1")
 	sql[queryStates] = has.states()

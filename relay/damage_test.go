@@ -114,6 +114,39 @@ func TestDamagedRowIsLookedAtAgain(t *testing.T) {
 	}
 }
 
+// Links, what the owner types, notes to himself and old copies have the rows around them
+// asked for, of which one lies on damaged pages for good.
+func TestRowsBesideADamagedOne(t *testing.T) {
+	s := newStory(t)
+	s.exec("CREATE INDEX message_idx_date ON message (date)") // Apple's own
+	s.o.cursor.Floor -= (24 * time.Hour).Milliseconds()
+	old := apple(time.Now().Add(-time.Hour))
+	s.message("G0", "before it", columns{"date": old})
+	s.message("G1", strings.Repeat("<BROKEN>", 3000), columns{"date": old})
+	s.breakRow("<BROKEN><BROKEN>")
+	s.wants("received G0 before it")
+	s.message("G2", "https://example.com/a", nil)
+	s.wants("received G2 https://example.com/a")
+	s.own("O1", "https://example.com/b", columns{"is_sent": 1})
+	s.wants("typed O1 https://example.com/b")
+	s.own("O2", "https://example.com/b", columns{"is_sent": 1, "balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
+	s.wants()
+	s.message("C0", "before it", columns{"date": old})
+	s.message("C1", "of the same moment", columns{"date": old})
+	s.wants("received C1 of the same moment")
+	note := columns{"handle": ownNumber, "destination_caller_id": ownNumber, "date": old}
+	s.own("N1", "milk", columns{"is_sent": 1, "handle": ownNumber, "date": old})
+	s.message("N2", "milk", note)
+	s.wants("typed N1 milk")
+	s.message("N3", "bread", note)
+	s.wants()
+	s.impatient()
+	s.wants("received N3 bread")
+	s.restart()
+	s.message("G3", "https://example.com/c", nil)
+	s.wants("received G3 https://example.com/c")
+}
+
 // The newest row lies on a damaged page: the daemon goes on after a restart, and so
 // does a first one.
 func TestDamagedRowAtTheCursor(t *testing.T) {
