@@ -28,8 +28,8 @@ func (j *joiner) add(r row) (enough bool) {
 	return false
 }
 
-// addChat takes the columns of a chat, which are NULL where there is none. The
-// messages of one read share their chats.
+// addChat takes the columns of a chat, which are NULL where there is none. One that has
+// no guid is nowhere. The messages of one read share their chats.
 func (j *joiner) addChat(m *Message, r row) {
 	id := r.int(0)
 	if id == 0 {
@@ -42,7 +42,9 @@ func (j *joiner) addChat(m *Message, r row) {
 		}
 		j.known[id] = c
 	}
-	m.join(c)
+	if c.GUID != "" {
+		m.join(c)
+	}
 }
 
 // complete looks for what has tables of its own. What it finds may be a moment

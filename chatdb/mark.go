@@ -19,7 +19,7 @@ type Mark struct {
 func (db *DB) Mark(ctx context.Context) (mark Mark, err error) {
 	err = db.read(ctx, "read newest row", func(s *session) error {
 		mark = Mark{File: db.identity}
-		return s.query(ctx, queryNewest, nil, func(r row) { mark.RowID, mark.GUID = r.int(0), r.text(1) })
+		return s.query(ctx, queryNewest, nil, func(r row) { mark.RowID, mark.GUID = r.int(0), r.name(1) })
 	})
 	if damaged(err) {
 		mark = Mark{File: db.identity}
@@ -32,7 +32,7 @@ func (db *DB) Mark(ctx context.Context) (mark Mark, err error) {
 func (db *DB) GUIDAt(ctx context.Context, rowid int64) (guid string, ok bool, err error) {
 	err = db.read(ctx, "read guid", func(s *session) error {
 		guid, ok = "", false
-		return s.query(ctx, queryGUIDAt, args(rowid), func(r row) { guid, ok = r.text(0), true })
+		return s.query(ctx, queryGUIDAt, args(rowid), func(r row) { guid, ok = r.name(0), true })
 	})
 	return guid, ok, err
 }

@@ -11,6 +11,9 @@ import (
 // as it was at the moment of reading. The same row is updated many times:
 // text, chat and attachments may come later than the row, and receipts,
 // failures and edits later still.
+//
+// A name of more than 1 KiB (a guid, a handle, a service and the like) is no name, and
+// reads as empty; so may the GUID.
 type Message struct {
 	RowID int64  // order of insertion on this Mac, not of time
 	GUID  string // Apple's name of the message
@@ -147,20 +150,20 @@ const placeholder = "\uFFFC"
 
 func messageOf(r row) Message {
 	m := Message{
-		RowID: r.int(0), GUID: r.text(1), Handle: r.text(4),
-		Service: r.text(5), Account: r.text(6), Caller: r.text(7), Subject: r.text(8), Balloon: r.text(9), RoomName: r.text(10),
+		RowID: r.int(0), GUID: r.name(1), Handle: r.name(4),
+		Service: r.name(5), Account: r.name(6), Caller: r.name(7), Subject: r.text(8), Balloon: r.name(9), RoomName: r.text(10),
 		FromMe: r.flag(11), Sent: r.flag(12), Delivered: r.flag(13), Read: r.flag(14), Finished: r.flag(15), Downgraded: r.flag(16),
 		Spam: r.flag(17), System: r.flag(18), Empty: r.flag(19), Audio: r.flag(20), PendingSatellite: r.flag(21),
 		Error: int(r.int(22)), ItemType: int(r.int(23)),
-		AssociatedType: int(r.int(24)), AssociatedGUID: r.text(25), ScheduleType: int(r.int(26)),
+		AssociatedType: int(r.int(24)), AssociatedGUID: r.name(25), ScheduleType: int(r.int(26)),
 		Date: r.date(27), DateRead: r.date(28), DateDelivered: r.date(29), DateEdited: r.date(30),
 		HasAttachments: r.flag(31),
 	}
-	m.Filter, m.DateRecovered, m.Effect = int(r.int(41)), r.date(42), r.text(43)
-	m.Tapback = tapbackOf(m.AssociatedType, m.AssociatedGUID, r.text(32))
-	m.Reply = replyOf(r.text(33), r.text(34))
+	m.Filter, m.DateRecovered, m.Effect = int(r.int(41)), r.date(42), r.name(43)
+	m.Tapback = tapbackOf(m.AssociatedType, m.AssociatedGUID, r.name(32))
+	m.Reply = replyOf(r.name(33), r.name(34))
 	if m.ItemType != 0 {
-		m.Event = groupEventOf(m.ItemType, int(r.int(35)), m.Handle, r.text(36), r.text(37))
+		m.Event = groupEventOf(m.ItemType, int(r.int(35)), m.Handle, r.name(36), r.text(37))
 	}
 	m.readBody(r.text(2), r.blob(3))
 	m.readHistory(r.blob(38), r.date(39), r.int(40))
@@ -216,14 +219,14 @@ func (m *Message) join(c *Chat) {
 
 func chatOf(r row) *Chat {
 	return &Chat{
-		RowID: r.int(0), GUID: r.text(1), Identifier: r.text(2), Service: r.text(3),
+		RowID: r.int(0), GUID: r.name(1), Identifier: r.name(2), Service: r.name(3),
 		RoomName: r.text(4), DisplayName: r.text(5), Style: int(r.int(6)), Filtered: r.flag(7) || r.flag(8),
 	}
 }
 
 func attachmentOf(r row) Attachment {
 	return Attachment{
-		RowID: r.int(0), GUID: r.text(1), Filename: r.text(2), UTI: r.text(3), MIME: r.text(4), TransferName: r.text(5),
+		RowID: r.int(0), GUID: r.name(1), Filename: r.text(2), UTI: r.name(3), MIME: r.name(4), TransferName: r.text(5),
 		TransferState: int(r.int(6)), TotalBytes: r.int(7), Outgoing: r.flag(8), Hidden: r.flag(9), Sticker: r.flag(10),
 	}
 }

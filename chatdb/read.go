@@ -159,8 +159,8 @@ func (db *DB) directChats(ctx context.Context, q query, handle string) (chats []
 		chats = nil
 		return s.query(ctx, q, args(handle), func(r row) {
 			c := chatOf(r)
-			c.LastService = r.text(len(chatColumns))
-			if !c.Group() {
+			c.LastService = r.name(len(chatColumns))
+			if !c.Group() && c.GUID != "" {
 				chats = append(chats, *c)
 			}
 		})

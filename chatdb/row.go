@@ -53,6 +53,20 @@ func (r row) text(i int) string {
 	return ""
 }
 
+// maxName is the longest name that is taken for one, in bytes: of a row, a person, a
+// chat, a service, a file's type. Apple's guids have some 40, an address of e-mail 320 at
+// most, and whoever is told of a row has no room for names without end.
+const maxName = 1024
+
+// name is text that names something. A longer one is none, like NULL: cut short it would
+// name something else.
+func (r row) name(i int) string {
+	if v := r.text(i); len(v) <= maxName {
+		return v
+	}
+	return ""
+}
+
 func (r row) blob(i int) []byte {
 	switch v := r[i].(type) {
 	case []byte:

@@ -2,10 +2,15 @@ package relay
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"bluerelay/wire"
 )
 
 // Whatever a row holds, those around it are told at once and in order, it holds up
@@ -76,26 +81,148 @@ func TestBadRows(t *testing.T) {
 	s.wants("received G3 the end")
 }
 
-// all is one value in each column of a message but guid and those.
-func (s *story) all(value any, but ...string) columns {
+// A column that holds more than any report has room for stops nothing either, whichever
+// it is, of whatever kind the row is.
+func TestBadRowsOfEndlessNames(t *testing.T) {
+	s := newStory(t)
+	endless := strings.Repeat("<", 300<<10) // six times that in JSON
+	kinds := map[string]columns{
+		"text":    {},
+		"typed":   {"is_from_me": 1, "is_sent": 1},
+		"tapback": {"associated_message_type": 2006, "associated_message_emoji": "🎈", "associated_message_guid": "p:0/X"},
+		"event":   {"item_type": 1, "other_handle": 1, "group_action_type": 1},
+		"reply":   {"thread_originator_guid": "X", "thread_originator_part": "0:0:1"},
+		"file":    {"attributedBody": fileBody("at_0_F"), "cache_has_attachments": 1},
+		"edited":  {"date_edited": apple(time.Now()), "message_summary_info": madeSummary(t, []string{"a", "b"}, nil, 1)},
+	}
+	telling := []string{"guid", "service", "account", "destination_caller_id", "balloon_bundle_id", "associated_message_guid", "associated_message_emoji", "thread_originator_guid", "group_title"}
+	s.message("AFTER0", "the chat is there", nil)
+	s.exec("BEGIN")
+	n := 0
+	for kind, more := range kinds {
+		columnsOf := telling
+		if kind == "text" {
+			columnsOf = slices.DeleteFunc(s.names("message"), func(name string) bool { return name == "handle_id" })
+		}
+		for _, column := range columnsOf {
+			n++
+			row := columns{"text": "hello"}
+			maps.Copy(row, more)
+			row[column] = endless
+			guid := fmt.Sprint("R", n)
+			if column == "guid" {
+				row[column] = endless + guid
+			}
+			s.row(guid, row)
+			s.exec("INSERT INTO chat_message_join (chat_id, message_id) SELECT 1, MAX(ROWID) FROM message")
+			s.message(fmt.Sprint("AFTER", n), kind+" with "+column, nil)
+		}
+	}
+	// What a message is joined to.
+	for table, join := range map[string]string{"handle": "UPDATE message SET handle_id = ? WHERE guid = ?",
+		"chat":       "INSERT INTO chat_message_join (message_id, chat_id) SELECT ROWID, ? FROM message WHERE guid = ?",
+		"attachment": "INSERT INTO message_attachment_join (message_id, attachment_id) SELECT ROWID, ? FROM message WHERE guid = ?"} {
+		for _, column := range s.names(table) {
+			n++
+			guid := fmt.Sprint("R", n)
+			s.row(guid, columns{"text": "hello", "cache_has_attachments": 1})
+			made := columns{"guid": guid, "original_guid": guid, "id": guid, "service": "iMessage", "style": 43, "chat_identifier": guid}
+			made[column] = endless + guid
+			s.exec(join, s.insert(table, made), guid)
+			s.message(fmt.Sprint("AFTER", n), table+" with "+column, nil)
+		}
+	}
+	s.exec("COMMIT")
+	scan(t, s.o)
+	s.impatient()
+	scan(t, s.o)
+	told := make(map[string]bool)
+	for _, r := range s.reports() {
+		told[r.GUID] = true
+		if _, err := wire.Encode(wire.Frame{Type: wire.TypeReport, Report: &r}); err != nil {
+			t.Errorf("the report of %.20s: %v", r.GUID, err)
+		}
+	}
+	for i := range n + 1 {
+		if guid := fmt.Sprint("AFTER", i); !told[guid] {
+			t.Fatalf("%s is not told", guid)
+		}
+	}
+	s.restart()
+	clearOutbox(t, s.j)
+	s.message("LAST", "the end", nil)
+	s.wants("received LAST the end")
+}
+
+// A report whose names are as long as they may be fits a frame, with a hundred files.
+func TestReportOfLongNames(t *testing.T) {
+	name := strings.Repeat("\x00", 1<<10)
+	in := wire.Inbound{GUID: name, From: name, To: name, Chat: name, Service: name, ReplyTo: name, Text: name}
+	for range wire.MaxMedia {
+		in.Media = append(in.Media, wire.Media{ID: name[:wire.MaxMediaID], Name: name[:wire.MaxMediaName], MIME: name})
+	}
+	for _, r := range []wire.Report{
+		{Kind: wire.Received, GUID: name, Service: name, Inbound: &in},
+		{Kind: wire.Tapped, GUID: name, Service: name, Tapback: &wire.Tapback{Target: name, From: name, Emoji: name}},
+		{Kind: wire.Grouped, GUID: name, Service: name, Group: &wire.Group{Chat: name, Who: name, Other: name, Name: name}},
+	} {
+		if data, err := encodeReport(r); err != nil || len(data) > maxReport {
+			t.Errorf("%s: %d bytes, %v", r.Kind, len(data), err)
+		}
+	}
+}
+
+// insert adds a row of any table, without the columns that it does not have, and gives
+// its ROWID.
+func (s *story) insert(table string, c columns) int64 {
 	s.t.Helper()
-	rows, err := s.db.Query("SELECT name FROM pragma_table_info('message')")
+	var names []string
+	var values []any
+	for _, name := range s.names(table) {
+		if v, ok := c[name]; ok {
+			names, values = append(names, name), append(values, v)
+		}
+	}
+	result, err := s.db.Exec("INSERT INTO "+table+" ("+strings.Join(names, ", ")+") VALUES (?"+strings.Repeat(", ?", len(names)-1)+")", values...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+// names are the columns of a table but its ROWID.
+func (s *story) names(table string) (list []string) {
+	s.t.Helper()
+	rows, err := s.db.Query("SELECT name FROM pragma_table_info(?) WHERE name <> 'ROWID'", table)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer rows.Close()
-	c := columns{"handle": alice}
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
 			s.t.Fatal(err)
 		}
-		if name != "guid" && name != "ROWID" && !slices.Contains(but, name) {
-			c[name] = value
-		}
+		list = append(list, name)
 	}
 	if err := rows.Err(); err != nil {
 		s.t.Fatal(err)
+	}
+	return list
+}
+
+// all is one value in each column of a message but guid and those.
+func (s *story) all(value any, but ...string) columns {
+	s.t.Helper()
+	c := columns{"handle": alice}
+	for _, name := range s.names("message") {
+		if name != "guid" && !slices.Contains(but, name) {
+			c[name] = value
+		}
 	}
 	return c
 }

@@ -10,7 +10,8 @@ import (
 
 // maxReport is the size of a report in JSON, in bytes, that fits a frame. Messages
 // has no limit for a text, and one report that cannot be sent would hold up all
-// that come after it.
+// that come after it. Names cannot be cut short; package chatdb gives none that is so
+// long that a report without its texts would be too large.
 const maxReport = wire.MaxFrame - 1024
 
 // encodeReport writes a report that fits a frame: without its history and the names

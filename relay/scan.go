@@ -192,6 +192,11 @@ func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now 
 		o.judgeDamaged(f, m, now)
 		return nil
 	}
+	if m.GUID == "" { // whatever is said of it could not be recognised when it is said again
+		o.log.Error("chatdb.row_unnamed", "rowid", m.RowID)
+		f.done = append(f.done, m.RowID)
+		return nil
+	}
 	if s, ok := o.followed[m.RowID]; ok {
 		if s.guid == m.GUID {
 			if changes, seen := chatdb.Diff(s.seen, m); seen != s.seen {
