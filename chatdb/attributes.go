@@ -57,21 +57,22 @@ type Value struct {
 }
 
 // known is the value of an object that was made before. weight counts the
-// values a walk through it meets.
+// values a walk through it meets, without itself.
 type known struct {
 	value  Value
 	weight int
 }
 
 // maxWeight bounds the values of one body, counted as often as a walk meets
-// them: a few references can make a small body unfold into billions.
+// them, nil ones included: a few references can make a small body unfold into billions.
 const maxWeight = 1 << 16
 
-// attributes fills the run from its dictionary.
+// attributes fills the run from its dictionary. Where that is too much work the
+// attributes that have a field are still read.
 func (s *stream) attributes(run *Run, dict int32) {
 	children := s.children(dict)
 	for ; len(children) >= 2; children = children[2:] {
-		if !s.standard(run, children[0], children[1]) {
+		if !s.standard(run, children[0], children[1]) && s.err == nil {
 			run.Attrs = append(run.Attrs, s.attr(children[0], children[1], 0))
 		}
 	}
@@ -105,7 +106,7 @@ func (s *stream) standard(run *Run, key, val int32) bool {
 		if v.kind != isString || v.at.hi-v.at.lo > maxGUID {
 			return false
 		}
-		run.Attachment, _ = readText(bytes.TrimSpace(s.bytes(v.at)))
+		run.Attachment, _ = readText(bytes.TrimSpace(s.copied(v.at)))
 	default:
 		return false
 	}
@@ -113,41 +114,52 @@ func (s *stream) standard(run *Run, key, val int32) bool {
 }
 
 func (s *stream) attr(key, val int32, depth int) Attr {
-	return Attr{Name: s.materialise(key, depth).value.Text, Value: s.materialise(val, depth).value}
+	return Attr{Name: s.materialise(key, depth).Text, Value: s.materialise(val, depth)}
 }
 
 // materialise makes the value of an object once, however often it is referred
 // to.
-func (s *stream) materialise(i int32, depth int) *known {
-	if i < 0 || depth > maxDepth || s.body.weight > maxWeight {
-		if s.body.weight > maxWeight {
-			s.fail(errWork)
-		}
-		return &known{}
+func (s *stream) materialise(i int32, depth int) Value {
+	if s.body.weight++; s.body.weight > maxWeight {
+		s.fail(errWork)
 	}
-	k := s.body.memo[i]
-	if k == nil {
-		if s.body.memo == nil {
-			s.body.memo = make(map[int32]*known)
-		}
-		// It is known as nil while its children are made: an object may
-		// contain itself.
-		k = &known{weight: 1}
-		s.body.memo[i] = k
-		before := s.body.weight
-		k.value = s.valueOf(i, depth)
-		k.weight += s.body.weight - before
-		s.body.weight = before
+	if i < 0 || depth > maxDepth || s.err != nil {
+		return Value{}
 	}
-	s.body.weight += k.weight
-	return k
+	if k := s.body.memo[i]; k != nil {
+		s.body.weight += k.weight
+		return k.value
+	}
+	if s.body.memo == nil {
+		s.body.memo = make(map[int32]*known)
+	}
+	// It is known as nil while its children are made: an object may
+	// contain itself.
+	k := &known{}
+	s.body.memo[i] = k
+	before := s.body.weight
+	k.value = s.valueOf(i, depth)
+	k.weight = s.body.weight - before
+	return k.value
+}
+
+// copied gives the bytes of a stretch that a value is about to copy. Any number of
+// objects may name one stretch (the name of their class, a shared string), where those
+// of a real body have each its own: what is copied is at most some times the stream.
+func (s *stream) copied(p span) []byte {
+	s.body.copied += int64(p.hi - p.lo)
+	if s.body.copied > int64(4*len(s.data)+4096) {
+		s.fail(errWork)
+		return nil
+	}
+	return s.bytes(p)
 }
 
 func (s *stream) valueOf(i int32, depth int) Value {
 	o := *s.objects.at(i)
 	switch o.kind {
 	case isString, isCString, isAttributed, isURL:
-		text, _ := readText(s.bytes(o.at))
+		text, _ := readText(s.copied(o.at))
 		if o.kind == isURL {
 			return Value{Kind: ValueURL, Text: text}
 		}
@@ -160,14 +172,14 @@ func (s *stream) valueOf(i int32, depth int) Value {
 	case isDate:
 		return Value{Kind: ValueDate, Date: o.date()}
 	case isData:
-		return Value{Kind: ValueBytes, Bytes: bytes.Clone(s.bytes(o.at))}
+		return Value{Kind: ValueBytes, Bytes: bytes.Clone(s.copied(o.at))}
 	case isList:
 		v := Value{Kind: ValueList}
 		for _, child := range s.children(i) {
 			if s.err != nil {
 				break
 			}
-			v.List = append(v.List, s.materialise(child, depth+1).value)
+			v.List = append(v.List, s.materialise(child, depth+1))
 		}
 		return v
 	case isDictionary:
@@ -177,7 +189,7 @@ func (s *stream) valueOf(i int32, depth int) Value {
 		}
 		return v
 	}
-	text, _ := readText(s.bytes(o.at))
+	text, _ := readText(s.copied(o.at))
 	return Value{Kind: ValueOther, Text: text}
 }
 

@@ -83,6 +83,7 @@ type body struct {
 	wantDict bool         // the last run's dictionary is due next
 	memo     map[int32]*known
 	weight   int
+	copied   int64 // bytes of the values
 }
 
 type rawRun struct{ dict, length int32 }
@@ -105,7 +106,7 @@ func DecodeBody(blob []byte) (Body, error) {
 		}
 		return b, nil
 	}
-	s := stream{data: blob, work: int32(16*len(blob) + 4096)}
+	s := stream{data: blob, work: workFor(blob)}
 	s.attributed()
 	b, err := s.result()
 	if err != nil {
@@ -113,6 +114,21 @@ func DecodeBody(blob []byte) (Body, error) {
 	}
 	return b, nil
 }
+
+// bodyText is the text of an attributed string, as much of it as can be read. It looks at
+// no attribute.
+func bodyText(blob []byte) string {
+	if text, ok := fromUTF16(blob); ok || len(blob) > maxBody {
+		return text
+	}
+	s := stream{data: blob, work: workFor(blob)}
+	s.attributed()
+	text, _ := readText(s.bytes(s.body.text))
+	return text
+}
+
+// workFor is the work that a stream is worth.
+func workFor(blob []byte) int32 { return int32(16*len(blob) + 4096) }
 
 // attributed reads the root, which must be an attributed string.
 func (s *stream) attributed() {
@@ -169,6 +185,7 @@ func (s *stream) result() (Body, error) {
 		sound   bool
 		failure = s.err
 	)
+	s.err = nil // what was read before is made of all the same
 	b.Text, sound = readText(s.bytes(s.body.text))
 	total, covered := utf16Length(b.Text), 0
 	if total > 0 && s.body.runs.len() > 0 {

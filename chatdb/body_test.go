@@ -359,18 +359,84 @@ func TestDecodeBodyUnfolds(t *testing.T) {
 		nested = list(nested, tsReference(inner))
 	}
 	blob := attributed("x", run{1, tsMap(tsString("bomb"), nested)})
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	body, err := chatdb.DecodeBody(blob)
-	runtime.ReadMemStats(&after)
+	var body chatdb.Body
+	var err error
+	grown := allocated(func() { body, err = chatdb.DecodeBody(blob) })
 	if err == nil {
 		t.Error("want an error")
 	}
 	if body.Text != "x" {
 		t.Errorf("text %q, want it saved", body.Text)
 	}
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+	if grown > 32<<20 {
 		t.Errorf("allocated %d bytes", grown)
+	}
+}
+
+// allocated are the bytes that fn allocates, whether they are kept or not.
+func allocated(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// sharing are bodies in which many objects have one stretch of size bytes between them:
+// as the name of their class, as a shared string. By number, the object 16 is the first
+// child of a list, 17 its class, 19 its C string; 10 and 13 are the first dictionary's
+// key and value.
+func sharing(size, times int) map[string][]byte {
+	long := strings.Repeat("n", size)
+	list := func(times int, first, again []byte) []byte {
+		groups := [][]byte{tsGroup("i", tsInt(times)), tsGroup("@", first)}
+		for range times - 1 {
+			groups = append(groups, tsGroup("@", again))
+		}
+		return attributed("x", run{1, tsMap(tsString("list"), tsObject([]string{"NSArray", "NSObject"}, groups...))})
+	}
+	worded := func(class string) []byte {
+		first := tsObject([]string{class, "NSObject"}, tsGroup("*", []byte{0x84}, tsShared(long)))
+		return list(times, first, slices.Concat([]byte{0x84}, tsReference(17), tsGroup("*", tsReference(19)), []byte{0x86}))
+	}
+	file := func(key, value []byte) run { return run{1, tsMap(key, value)} }
+	files := []run{file(tsString("__kIMFileTransferGUIDAttributeName"), tsString(long[:min(size, 256)]))}
+	for range times - 1 {
+		files = append(files, file(tsReference(10), tsReference(13)))
+	}
+	return map[string][]byte{
+		"class":   list(times, tsObject([]string{long, "NSObject"}), slices.Concat([]byte{0x84}, tsReference(17), []byte{0x86})),
+		"words":   worded("NSString"),
+		"data":    worded("NSData"),
+		"nothing": list(16*times, []byte{0x85}, []byte{0x85}),
+		"files":   attributed(strings.Repeat("x", times), files...),
+	}
+}
+
+// However often objects name the same bytes, they are not copied so often.
+func TestDecodeBodyShares(t *testing.T) {
+	for name, blob := range sharing(1<<20, 20_000) {
+		var body chatdb.Body
+		var err error
+		grown := allocated(func() { body, err = chatdb.DecodeBody(blob) })
+		if limit := uint64(64<<20 + 32*len(blob)); grown > limit {
+			t.Errorf("%s: allocated %d bytes for %d", name, grown, len(blob))
+		}
+		if err == nil && name != "files" || !strings.HasPrefix(body.Text, "x") || len(body.Runs) == 0 {
+			t.Errorf("%s: %d bytes of text in %d runs, %v", name, len(body.Text), len(body.Runs), err)
+		}
+		history := summaryOf(t, map[string]any{"ec": map[string]any{"0": []any{map[string]any{"t": blob, "d": 700.0}}}})
+		var edits []chatdb.Edit
+		grown = allocated(func() { edits, _, err = chatdb.ParseSummary(history) })
+		if limit := uint64(64<<20 + 32*len(blob)); grown > limit || err != nil || len(edits) != 1 || edits[0].Text != body.Text {
+			t.Errorf("%s: allocated %d bytes for a history of %d, %v", name, grown, len(history), err)
+		}
+	}
+	// In the measure of a real body nothing is refused.
+	for name, blob := range sharing(36, 8) {
+		if body, err := chatdb.DecodeBody(blob); err != nil || len(body.Runs) == 0 {
+			t.Errorf("%s of a few: %v", name, err)
+		}
 	}
 }
 
@@ -497,6 +563,9 @@ func FuzzDecodeBody(f *testing.F) {
 		if blob := readSample(f, s.File); len(blob) < 4096 {
 			f.Add(blob)
 		}
+	}
+	for _, blob := range sharing(1000, 100) {
+		f.Add(blob)
 	}
 	f.Add(fileBody("at_0_guid"))
 	f.Add(attributed("\xff\xfeh\x00", run{1, part(0)}))

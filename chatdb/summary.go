@@ -76,9 +76,8 @@ func (s *summary) readEdits(p bplist, history plistRef, budget int) error {
 			if budget -= len(text); budget < 0 {
 				return errSummary
 			}
-			body, _ := DecodeBody(text) // with an error, what could be saved
 			seconds, _ := p.real(p.member(entry, "d"))
-			s.edits = append(s.edits, Edit{Part: part, Text: strings.ReplaceAll(body.Text, placeholder, ""), At: appleSeconds(seconds)})
+			s.edits = append(s.edits, Edit{Part: part, Text: strings.ReplaceAll(bodyText(text), placeholder, ""), At: appleSeconds(seconds)})
 		}
 		s.revision += int64(max(0, len(entries)-1))
 	}
