@@ -185,3 +185,32 @@ func TestClass(t *testing.T) {
 		}
 	}
 }
+
+// A preview repeats a text that has its very address, not one that merely begins like it.
+func TestPreviewRepeatsAddress(t *testing.T) {
+	const shown = "https://shop.example/item/1"
+	for text, want := range map[string]bool{
+		shown: true, "look: " + shown + ", or not": true, "(" + shown + ").": true, "“" + shown + "”": true, shown + "/ is it": true, "schau:" + shown + "!": true,
+		"both https://shop.example/item/12 and\n" + shown: true,
+		"https://shop.example/item/12":                    false,
+		shown + "?x=2":                                    false,
+		shown + "/reviews":                                false,
+		"https://shop.example/item/":                      false,
+		"https://shop.example/ITEM/1":                     false,
+		"https://out.example/?to=" + shown:                false,
+		"shop.example/item/1":                             false,
+		"":                                                false,
+	} {
+		earlier := chatdb.Message{RowID: 1, Handle: "a", Text: text, Date: at(0)}
+		for _, own := range []string{shown, shown + "/"} {
+			m := chatdb.Message{RowID: 2, Handle: "a", Text: own, Date: at(1)}
+			if got := m.MayRepeat(earlier); got != want {
+				t.Errorf("%s after %q may repeat it: %t", own, text, got)
+			}
+			m.Balloon = "com.apple.messages.URLBalloonProvider"
+			if got := m.Repeats(earlier); got != want {
+				t.Errorf("%s after %q repeats it: %t", own, text, got)
+			}
+		}
+	}
+}

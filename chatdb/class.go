@@ -65,8 +65,16 @@ func (m Message) Repeats(earlier Message) bool {
 	if d := m.Date.Sub(earlier.Date); d < -previewWithin || d > previewWithin {
 		return false
 	}
-	address := link(m.Text)
-	return address != "" && strings.Contains(earlier.Text, address)
+	shown := address(link(m.Text))
+	if shown == "" {
+		return false
+	}
+	for word := range strings.FieldsSeq(earlier.Text) {
+		if address(word) == shown {
+			return true
+		}
+	}
+	return false
 }
 
 // MayRepeat tells whether m, a link and nothing else, will repeat earlier if it becomes
@@ -91,6 +99,23 @@ func link(text string) string {
 		lower := strings.ToLower(word[:min(len(word), len("https://"))])
 		if strings.HasPrefix(lower, "https://") || strings.HasPrefix(lower, "http://") {
 			return word
+		}
+	}
+	return ""
+}
+
+// address is the web address in a word, from its scheme on and without the punctuation
+// of the sentence behind it; "" where there is none. A slash at the end makes no other
+// address. It is compared whole: another one may begin with it.
+func address(word string) string {
+	const behind = `/.,;:!?…)]}>"'”’»`
+	scheme, _, found := strings.Cut(word, "://")
+	if !found {
+		return ""
+	}
+	for _, known := range []string{"https", "http"} {
+		if from := len(scheme) - len(known); from >= 0 && strings.EqualFold(scheme[from:], known) {
+			return strings.TrimRight(word[from:], behind)
 		}
 	}
 	return ""

@@ -54,6 +54,10 @@ func TestCase07_LinkAndItsPreview(t *testing.T) {
 	s.wants()
 	s.impatient()
 	s.wants("received G6 " + link + "/d")
+	// Links that begin alike are different ones.
+	s.message("G7", link+"/12", nil)
+	s.message("G8", link+"/1", columns{"balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
+	s.wants("received G7 "+link+"/12", "received G8 "+link+"/1")
 }
 
 func TestCase09_JoinAfterTheRow(t *testing.T) {

@@ -139,6 +139,7 @@ func TestImport(t *testing.T) {
 	a.message("J-RENAMED", "", columns{"date": at(11), "item_type": 2, "group_title": "x"})
 	a.message("K-LINK", "see https://example.com/x", columns{"date": at(12)})
 	a.message("L-PREVIEW", "https://example.com/x", columns{"date": at(12), "balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
+	a.message("L-SHORTER", "https://example.com/", columns{"date": at(12), "balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
 	a.message("M-ALONE", "https://example.com/y", columns{"date": at(13), "balloon_bundle_id": "com.apple.messages.URLBalloonProvider"})
 	a.row("N-TRASH", columns{"text": "thrown away", "date": at(14)})
 	a.exec("INSERT INTO chat_recoverable_message_join (chat_id, message_id, delete_date) SELECT 1, ROWID, 1 FROM message WHERE guid = 'N-TRASH'")
@@ -150,8 +151,8 @@ func TestImport(t *testing.T) {
 	a.read()
 	a.message("Z-NEWS", "the daemon's", columns{"date": at(99)})
 
-	a.brings(noon, Imported{New: 10, Unreadable: 1},
-		"B-IN", "C-SENT", "D-READ", "E-FAILED", "G-GROUP", "H-GROUP", "K-LINK", "M-ALONE", "O-JUNK", "P-ALONE")
+	a.brings(noon, Imported{New: 11, Unreadable: 1},
+		"B-IN", "C-SENT", "D-READ", "E-FAILED", "G-GROUP", "H-GROUP", "K-LINK", "L-SHORTER", "M-ALONE", "O-JUNK", "P-ALONE")
 	unix := func(minutes int) int64 { return noon.Add(time.Duration(minutes) * time.Minute).UnixMilli() }
 	for _, want := range []wire.Past{
 		{GUID: "B-IN", Handle: alice, Chat: direct, Service: "iMessage", Text: "in", Status: wire.StatusReceived, At: unix(1)},
