@@ -39,12 +39,16 @@ func (db *DB) GUIDAt(ctx context.Context, rowid int64) (guid string, ok bool, er
 
 // FirstSince gives the lowest ROWID of the rows dated at or after since, or the
 // one after the newest row where there is none: where to begin in a database that
-// no Mark was taken from. It does not find rows of before macOS 10.13, which are
-// dated in seconds.
+// no Mark was taken from. Rows of before macOS 10.13 are dated in seconds and found too.
+// Where the dates lie on damaged pages it is 1.
 func (db *DB) FirstSince(ctx context.Context, since time.Time) (rowid int64, err error) {
+	date := appleDate(since)
 	err = db.read(ctx, "find first row", func(s *session) error {
-		return s.query(ctx, queryFirstSince, args(appleDate(since)), func(r row) { rowid = r.int(0) })
+		return s.query(ctx, queryFirstSince, args(date, date/1e9), func(r row) { rowid = r.int(0) })
 	})
+	if damaged(err) {
+		return 1, nil
+	}
 	return rowid, err
 }
 

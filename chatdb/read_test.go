@@ -450,6 +450,11 @@ func TestFirstSince(t *testing.T) {
 	check(at(200), 2) // by row, not by date
 	check(at(300), 2)
 	check(at(301), 5)
+	f.message("seconds", "of before macOS 10.13", values{"date": 400_000_000})
+	check(time.Unix(978307200+400_000_001, 0), 1)
+	f.exec("DELETE FROM message WHERE guid != 'seconds'")
+	check(time.Unix(978307200+400_000_000, 0), 5)
+	check(time.Unix(978307200+400_000_001, 0), 6)
 }
 
 func TestDirectChats(t *testing.T) {

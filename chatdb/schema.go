@@ -111,8 +111,10 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	sql[querySequence] = "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
 	sql[queryNewest] = "SELECT ROWID, guid FROM message ORDER BY ROWID DESC LIMIT 1"
 	// The plus keeps SQLite on the index of dates: for a plain MIN(ROWID) it
-	// would walk all rows, with their bodies, from the oldest on.
-	sql[queryFirstSince] = "SELECT COALESCE((SELECT MIN(+ROWID) FROM message WHERE date >= ?1), (SELECT MAX(ROWID) + 1 FROM message), 1)"
+	// would walk all rows, with their bodies, from the oldest on. What is below
+	// nanosecondsFrom is in seconds.
+	sql[queryFirstSince] = fmt.Sprintf("SELECT COALESCE(MIN(id), (SELECT MAX(ROWID) + 1 FROM message), 1) FROM ("+
+		"SELECT MIN(+ROWID) AS id FROM message WHERE date >= ?1 UNION ALL SELECT MIN(+ROWID) FROM message WHERE date >= ?2 AND date < %d)", int64(nanosecondsFrom))
 	sql[queryGUIDAt] = "SELECT guid FROM message WHERE ROWID = ?1"
 	if has["_SqliteDatabaseProperties"] != nil {
 		sql[queryIdentity] = "SELECT value FROM _SqliteDatabaseProperties WHERE key = '_UniqueIdentifier'"

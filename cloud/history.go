@@ -90,7 +90,7 @@ func (s *Service) AddHistory(ctx context.Context, relay store.Relay, list []wire
 func completePast(p wire.Past) bool {
 	switch p.Status {
 	case wire.StatusReceived:
-		return !p.Own && p.GUID != "" && p.At > 0 && p.Handle != ""
+		return !p.Own && p.GUID != "" && p.At > 0 && (p.Handle != "" || p.Group && p.Chat != "")
 	case wire.StatusSent, wire.StatusDelivered, wire.StatusRead, wire.StatusFailed:
 		return p.Own && p.GUID != "" && p.At > 0 && (p.Handle != "" || p.Chat != "")
 	}

@@ -101,6 +101,18 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// Who has left a group may be named nowhere any more; what he said is there.
+func TestHistoryOfNobody(t *testing.T) {
+	w := newWorld(t, nil)
+	const room = "any;+;chat123456789"
+	if status, answer := w.history(w.paired(w.line), historyOf(t, wire.Past{GUID: "LEFT", Chat: room, Group: true, Text: "bye", Status: wire.StatusReceived, At: 1})); status != http.StatusOK || answer.New != 1 {
+		t.Fatalf("%d %+v", status, answer)
+	}
+	if list := w.list(); len(list) != 1 || list[0].From != "" || list[0].Peer != room || list[0].Content != "bye" {
+		t.Errorf("%+v", list)
+	}
+}
+
 // What the owner sent by himself is not counted against the account's plan.
 func TestHistoryIsNoUsage(t *testing.T) {
 	w := newWorld(t, nil)
@@ -161,6 +173,8 @@ func TestHistoryRefuses(t *testing.T) {
 		"no guid":            bad(func(p *wire.Past) { p.GUID = "" }),
 		"no date":            bad(func(p *wire.Past) { p.At = 0 }),
 		"nobody":             bad(func(p *wire.Past) { p.Handle = "" }),
+		"nobody in a chat":   bad(func(p *wire.Past) { p.Handle, p.Chat = "", "any;-;x" }),
+		"nobody in no chat":  bad(func(p *wire.Past) { p.Handle, p.Group = "", true }),
 		"queued":             bad(func(p *wire.Past) { p.Own, p.Status = true, wire.Queued }),
 		"received and own":   bad(func(p *wire.Past) { p.Own = true }),
 		"sent by the other":  bad(func(p *wire.Past) { p.Status = wire.StatusSent }),

@@ -28,7 +28,11 @@ type claims struct {
 	wrote  map[string]bool // handles that the API has written to, in lower case
 }
 
-func (c claims) holds(m chatdb.Message) bool { return c.rows[m.RowID] || c.guids[m.GUID] }
+// holds tells whether a row is the daemon's. A row without a guid, of damaged pages, is
+// known by its ROWID alone.
+func (c claims) holds(m chatdb.Message) bool {
+	return c.rows[m.RowID] || m.GUID != "" && c.guids[m.GUID]
+}
 
 // readClaims reads the journal beside the daemon that owns it.
 func readClaims(ctx context.Context, dir string) (claims, error) {

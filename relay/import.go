@@ -42,7 +42,7 @@ type Imported struct {
 	New        int     `json:"new"`        // stored by the cloud
 	Known      int     `json:"known"`      // the cloud had them already
 	Withheld   int     `json:"withheld"`   // left out by the scope that was chosen at pairing
-	Unreadable int     `json:"unreadable"` // without a text that could be read, or too long
+	Unreadable int     `json:"unreadable"` // on damaged pages, without a text that could be read, or too long
 	Files      int     `json:"files"`      // attachments, which stay on the Mac
 	Done       float64 `json:"-"`          // the share of rows looked at, 0 to 1
 }
@@ -94,11 +94,14 @@ func (im Import) Run(ctx context.Context) (done Imported, err error) {
 	return im.post(ctx, &r, place)
 }
 
-// sameFile tells whether a mark still means what it meant. A row that is gone is no
-// reason to doubt it within one file.
+// sameFile tells whether a mark still means what it meant. A row that is gone, or lies on
+// damaged pages, is no reason to doubt it within one file.
 func sameFile(ctx context.Context, db *chatdb.DB, mark chatdb.Mark) (bool, error) {
 	guid, there, err := db.GUIDAt(ctx, mark.RowID)
-	return there && guid == mark.GUID || !there && mark.File == db.File(), err
+	if errors.Is(err, chatdb.ErrNotDatabase) || err == nil && (!there || mark.GUID == "") {
+		return mark.File == db.File(), nil
+	}
+	return err == nil && guid == mark.GUID, err
 }
 
 // post sends the parts in their order while the next ones are read.

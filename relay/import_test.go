@@ -148,11 +148,14 @@ func TestImport(t *testing.T) {
 	a.row("Q-NOBODY", columns{"text": "nobody's", "date": at(17), "handle": ""})
 	a.message("R-NODATE", "never", columns{"date": 0})
 	a.message("S-DAMAGED", "", columns{"date": at(18), "attributedBody": []byte("\x04\x0bstreamtyped\x81\xe8\x03\x84")})
+	a.message("T-NAMELESS", "of a handle that is gone", columns{"date": at(19), "handle": ""})
+	a.row("U-LEFT", columns{"text": "of one who has left", "date": at(20), "handle": ""})
+	a.join("U-LEFT", room)
 	a.read()
 	a.message("Z-NEWS", "the daemon's", columns{"date": at(99)})
 
-	a.brings(noon, Imported{New: 11, Unreadable: 1},
-		"B-IN", "C-SENT", "D-READ", "E-FAILED", "G-GROUP", "H-GROUP", "K-LINK", "L-SHORTER", "M-ALONE", "O-JUNK", "P-ALONE")
+	a.brings(noon, Imported{New: 13, Unreadable: 1},
+		"B-IN", "C-SENT", "D-READ", "E-FAILED", "G-GROUP", "H-GROUP", "K-LINK", "L-SHORTER", "M-ALONE", "O-JUNK", "P-ALONE", "T-NAMELESS", "U-LEFT")
 	unix := func(minutes int) int64 { return noon.Add(time.Duration(minutes) * time.Minute).UnixMilli() }
 	for _, want := range []wire.Past{
 		{GUID: "B-IN", Handle: alice, Chat: direct, Service: "iMessage", Text: "in", Status: wire.StatusReceived, At: unix(1)},
@@ -161,6 +164,8 @@ func TestImport(t *testing.T) {
 		{GUID: "G-GROUP", Own: true, Chat: room, Group: true, Service: "iMessage", Text: "to all", Status: wire.StatusSent, At: unix(8)},
 		{GUID: "H-GROUP", Handle: alice, Chat: room, Group: true, Service: "iMessage", Text: "from one", Status: wire.StatusReceived, At: unix(9), ReplyTo: "G-GROUP"},
 		{GUID: "O-JUNK", Handle: alice, Chat: direct, Service: "iMessage", Text: "junk", Status: wire.StatusReceived, At: unix(15), Junk: true},
+		{GUID: "T-NAMELESS", Handle: alice, Chat: direct, Service: "iMessage", Text: "of a handle that is gone", Status: wire.StatusReceived, At: unix(19)},
+		{GUID: "U-LEFT", Chat: room, Group: true, Service: "iMessage", Text: "of one who has left", Status: wire.StatusReceived, At: unix(20)},
 	} {
 		if got := a.past()[want.GUID]; got != want {
 			t.Errorf("got %+v\nwant %+v", got, want)
@@ -168,6 +173,41 @@ func TestImport(t *testing.T) {
 	}
 	if f := a.past()["E-FAILED"].Fault; f == nil || f.Code != "messages_error" || f.Number != 22 {
 		t.Errorf("the failure says %+v", f)
+	}
+}
+
+// Rows of before macOS 10.13 are dated in seconds, and are brought if they are asked for.
+func TestImportOfSeconds(t *testing.T) {
+	a := newArchive(t)
+	day := func(year int) time.Time { return time.Date(year, 3, 1, 12, 0, 0, 0, time.UTC) }
+	for year := 2010; year < 2017; year++ {
+		a.message(fmt.Sprint("S", year), "in seconds", columns{"date": int64(day(year).Sub(appleEpoch).Seconds())})
+	}
+	a.message("N2018", "in nanoseconds", columns{"date": apple(day(2018))})
+	a.message("S2012-AGAIN", "in seconds", columns{"date": int64(day(2012).Sub(appleEpoch).Seconds())})
+	a.read()
+	a.brings(day(2019), Imported{})
+	a.brings(day(2018), Imported{New: 1}, "N2018")
+	a.brings(day(2015), Imported{New: 2, Known: 1}, "N2018", "S2015", "S2016")
+	if got := a.past()["S2015"]; got.At != day(2015).UnixMilli() {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A row on damaged pages is counted, wherever it lies, and stops nothing.
+func TestImportOfDamagedRows(t *testing.T) {
+	a := newArchive(t)
+	a.message("A", "before them", nil)
+	a.message("B", strings.Repeat("<BROKEN>", 3000), nil)
+	a.message("C", "between them", nil)
+	last := strings.Repeat("<LAST>", 400) // on the table's own page
+	a.message("D", last, nil)
+	a.read()
+	a.breakRow("<BROKEN><BROKEN>")
+	a.brings(noon, Imported{New: 3, Unreadable: 1}, "A", "C", "D")
+	a.breakRows(last)
+	if got, err := a.run(noon); err != nil || got.Unreadable < 2 || got.New > 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -17,9 +17,7 @@ import (
 func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Message, first, now time.Time) (bool, error) {
 	patient := now.Sub(first) < o.cfg.Grace
 	nameless := m.Handle == "" // so own rows look for a moment, before they say that they are own
-	if nameless && m.Chat != nil && !m.Chat.Group() {
-		m.Handle = m.Chat.Identifier // a clean-up took the handle; a chat of two names it too
-	}
+	m.Handle = party(m)
 	if old, err := o.history(ctx, m, now); old || err != nil {
 		return err == nil, err
 	}
@@ -49,6 +47,15 @@ func (o *observer) judgeInbound(ctx context.Context, f *finding, m chatdb.Messag
 	f.fetch(m)
 	f.watch(m, later(m.Date, now).Add(changeWindow))
 	return true, nil
+}
+
+// party is the handle of the other person: a clean-up may have taken it from the row, and
+// a chat of two names it too. It is empty where nobody is named, as in a group.
+func party(m chatdb.Message) string {
+	if m.Handle == "" && m.Chat != nil && !m.Chat.Group() {
+		return m.Chat.Identifier
+	}
+	return m.Handle
 }
 
 func later(a, b time.Time) time.Time {

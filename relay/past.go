@@ -116,10 +116,19 @@ func (r *past) pack(ctx context.Context, rows []chatdb.Message, parts chan<- par
 
 // weigh gives the JSON of a row that is to be imported, nil for any other.
 func (r *past) weigh(p *part, m chatdb.Message) []byte {
-	if m.Date.Before(r.since) || m.Deleted || r.claims.holds(m) || !r.says(m) {
+	if r.claims.holds(m) {
 		return nil
 	}
-	if !m.Says() || m.Handle == "" && (!m.FromMe || m.Chat == nil) {
+	if m.Damage != nil || m.GUID == "" {
+		p.unreadable++
+		return nil
+	}
+	if m.Date.IsZero() || m.Date.Before(r.since) || m.Deleted || !r.says(m) {
+		return nil
+	}
+	m.Handle = party(m)
+	somebodys := m.Handle != "" || m.Chat != nil && (m.FromMe || m.Chat.Group())
+	if !m.Says() || !somebodys {
 		return nil // nothing that anybody said
 	}
 	status := pastStatus(m)
@@ -165,9 +174,6 @@ func (r *past) message(m chatdb.Message, status wire.Status) wire.Past {
 	}
 	if m.Chat != nil {
 		one.Chat, one.Group = m.Chat.GUID, m.Chat.Group()
-		if m.FromMe && !one.Group && one.Handle == "" {
-			one.Handle = m.Chat.Identifier
-		}
 	}
 	switch status {
 	case wire.StatusFailed:
@@ -213,12 +219,8 @@ func pastStatus(m chatdb.Message) wire.Status {
 // the person it was written to, so that none to a group is wanted where people are listed.
 func (r *past) wanted(m chatdb.Message) bool {
 	handle := m.Handle
-	if m.FromMe && m.Chat != nil {
-		if m.Chat.Group() {
-			handle = ""
-		} else if handle == "" {
-			handle = m.Chat.Identifier
-		}
+	if m.FromMe && m.Chat != nil && m.Chat.Group() {
+		handle = ""
 	}
 	wanted, _ := r.credential.wants(handle, func() (bool, error) { return r.claims.wrote[strings.ToLower(handle)], nil })
 	return wanted

@@ -18,7 +18,7 @@ type Past struct {
 	GUID string `json:"guid"`
 	// Own says that this Mac's account sent it, from whatever device.
 	Own     bool   `json:"own,omitempty"`
-	Handle  string `json:"handle,omitempty"` // the other party; empty on an own message to a group
+	Handle  string `json:"handle,omitempty"` // the other party; empty on an own message to a group, and where nobody is named
 	Chat    string `json:"chat,omitempty"`   // chat guid; empty where there is no join
 	Group   bool   `json:"group,omitempty"`
 	Service string `json:"service,omitempty"`
