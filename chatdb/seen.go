@@ -13,6 +13,8 @@ type Seen struct {
 	Read      bool `json:"read,omitzero"`
 	Error     int  `json:"error,omitzero"`
 	Fails     int  `json:"fails,omitzero"` // failures so far
+	// NoReceipts says that the recipient's receipts cannot come, as in a group or by SMS.
+	NoReceipts bool `json:"no_receipts,omitzero"`
 
 	Body     bool  `json:"body,omitzero"`     // inbound: it had a text
 	Joined   bool  `json:"joined,omitzero"`   // inbound: it had a chat
@@ -119,7 +121,7 @@ func diffArrival(prev Seen, m Message) (changes []Change, next Seen) {
 // diffState is about the sending of an own row.
 func diffState(prev Seen, m Message) (changes []Change, next Seen) {
 	next = prev
-	next.Error = m.Error
+	next.Error, next.NoReceipts = m.Error, !m.receipts()
 	if m.Error != 0 {
 		next.Sent = false
 		if m.Error == prev.Error {

@@ -255,28 +255,6 @@ func (o *observer) astray(ctx context.Context, c cursor) (bool, error) {
 	return last < c.RowID, err
 }
 
-// loadFollowed finds the bound rows again, by guid where the file has changed.
-func (o *observer) loadFollowed(ctx context.Context) error {
-	now := time.Now()
-	sends, err := o.journal.followed(ctx, o.cursor.awake(now).Add(-o.cfg.Observe), o.cursor.present(now).Add(-changeWindow))
-	if err != nil {
-		return err
-	}
-	byGUID := make(map[string]send)
-	for _, s := range sends {
-		byGUID[s.guid] = s
-	}
-	o.followed = make(map[int64]send)
-	rows, err := o.db.FindGUIDs(ctx, slices.Collect(maps.Keys(byGUID)))
-	if err != nil {
-		return err
-	}
-	for _, m := range rows {
-		o.followed[m.RowID] = byGUID[m.GUID]
-	}
-	return nil
-}
-
 // loadWatched finds the watched rows again, likewise.
 func (o *observer) loadWatched(ctx context.Context) error {
 	list, err := o.journal.watched(ctx, o.cursor.present(time.Now()))

@@ -180,9 +180,8 @@ func (o *observer) remember(f finding, now time.Time) {
 		delete(o.waiting, id)
 	}
 	present, awake := o.cursor.present(now), o.cursor.awake(now)
-	maps.DeleteFunc(o.followed, func(_ int64, s send) bool {
-		return awake.Sub(s.armedAt) > o.cfg.Observe || s.seen.Read && present.Sub(s.armedAt) > changeWindow
-	})
+	maps.DeleteFunc(o.followed, func(_ int64, s send) bool { return !s.follows(o.cfg.Observe, awake, present) })
+	keepNewest(o.followed, maxFollowed)
 	o.rememberWatched(f.watches, present)
 }
 

@@ -339,16 +339,6 @@ func (j *journal) unresolved(ctx context.Context, since time.Time) ([]send, erro
 	return j.querySends(ctx, "state IN (?, ?, ?) AND armed_at >= ? ORDER BY armed_at, seq, part", stateArmed, stateHanded, stateUnknown, since.UnixMilli())
 }
 
-// maxFollowed bounds the rows of our own sends whose receipts are awaited.
-const maxFollowed = 5000
-
-// followed are the sends with a bound row that may still change, the newest of them:
-// those armed after since and not read, and those armed after edited, read or not.
-func (j *journal) followed(ctx context.Context, since, edited time.Time) ([]send, error) {
-	return j.querySends(ctx, "state = ? AND armed_at >= ? AND (json_extract(seen, '$.read') IS NOT 1 OR armed_at >= ?) ORDER BY rowid_ DESC LIMIT ?",
-		stateObserved, since.UnixMilli(), edited.UnixMilli(), maxFollowed)
-}
-
 // bound tells whether a row is already somebody's.
 func (j *journal) bound(ctx context.Context, guid string) (bool, error) {
 	var n int

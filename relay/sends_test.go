@@ -333,7 +333,7 @@ func TestRowOfASend(t *testing.T) {
 			row.Delivered, row.DateDelivered = true, noon.Add(2*time.Second)
 			seen = bind(t, j, "msg_1", row, seen)
 			row.Read, row.DateRead = true, noon.Add(3*time.Second)
-			if list, err := j.followed(t.Context(), noon, noon.Add(time.Hour)); err != nil || len(list) != 1 {
+			if list, err := j.followed(t.Context(), time.Hour, noon.Add(time.Hour), noon.Add(time.Hour)); err != nil || len(list) != 1 {
 				t.Errorf("followed are %+v, %v", list, err)
 			}
 			bind(t, j, "msg_1", row, seen)
@@ -342,7 +342,7 @@ func TestRowOfASend(t *testing.T) {
 			if list[1].At != noon.Add(2*time.Second).UnixMilli() || list[1].GUID != "G-1" || list[1].Service != "iMessage" {
 				t.Errorf("delivered is reported as %+v", list[1])
 			}
-			if list, err := j.followed(t.Context(), noon, noon.Add(time.Hour)); err != nil || len(list) != 0 {
+			if list, err := j.followed(t.Context(), time.Hour, noon.Add(time.Hour), noon.Add(time.Hour)); err != nil || len(list) != 0 {
 				t.Errorf("a read message is followed: %+v, %v", list, err)
 			}
 			if list, err := j.unresolved(t.Context(), noon.Add(-time.Hour)); err != nil || len(list) != 0 {

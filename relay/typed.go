@@ -24,7 +24,7 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 	if !m.Says() || m.Handle == "" && m.Chat == nil {
 		return now.Sub(first) > changeWindow, nil // a ghost: Messages made a row and nothing of it
 	}
-	changes, _ := chatdb.Diff(chatdb.Seen{}, m)
+	changes, seen := chatdb.Diff(chatdb.Seen{}, m)
 	status := stateOf(changes)
 	if status == "" {
 		return now.Sub(first) > o.cfg.Observe, nil
@@ -48,7 +48,11 @@ func (o *observer) judgeTyped(ctx context.Context, f *finding, m chatdb.Message,
 	}
 	f.reports = append(f.reports, r)
 	f.fetch(m)
-	f.watch(m, now.Add(o.cfg.Observe))
+	until := now.Add(o.cfg.Observe)
+	if seen.Sent && seen.NoReceipts {
+		until = now.Add(min(failWindow, o.cfg.Observe))
+	}
+	f.watch(m, until)
 	o.heed(m, changes, now)
 	return true, nil
 }

@@ -192,10 +192,16 @@ func (o *observer) rememberWatched(list []watchedRow, now time.Time) {
 		o.watched[w.rowid] = w
 	}
 	maps.DeleteFunc(o.watched, func(_ int64, w watchedRow) bool { return !w.until.After(now) })
-	if len(o.watched) > maxWatched {
-		ids := slices.Sorted(maps.Keys(o.watched))
-		for _, id := range ids[:len(ids)-maxWatched] {
-			delete(o.watched, id)
-		}
+	keepNewest(o.watched, maxWatched)
+}
+
+// keepNewest forgets all rows but those n of the highest ROWIDs.
+func keepNewest[V any](rows map[int64]V, n int) {
+	if len(rows) <= n {
+		return
+	}
+	ids := slices.Sorted(maps.Keys(rows))
+	for _, id := range ids[:len(ids)-n] {
+		delete(rows, id)
 	}
 }
