@@ -163,6 +163,8 @@ func TestClass(t *testing.T) {
 		"scheduled":               {chatdb.Message{FromMe: true, ScheduleType: 2, Date: at(2000)}, chatdb.ClassPending},
 		"scheduled and due":       {chatdb.Message{FromMe: true, ScheduleType: 2, Date: at(900)}, chatdb.ClassPending},
 		"scheduled and sent":      {chatdb.Message{FromMe: true, ScheduleType: 2, Date: at(900), Sent: true}, chatdb.ClassMessage},
+		"scheduled and failed":    {chatdb.Message{FromMe: true, ScheduleType: 2, Date: at(900), Error: 22}, chatdb.ClassMessage},
+		"failed by satellite":     {chatdb.Message{FromMe: true, PendingSatellite: true, Error: 3}, chatdb.ClassMessage},
 		"waiting for a satellite": {chatdb.Message{PendingSatellite: true}, chatdb.ClassPending},
 		"link":                    {link(chatdb.Message{}), chatdb.ClassPreview},
 	} {

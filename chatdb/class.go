@@ -15,7 +15,7 @@ const (
 	ClassPreview Class = "link_preview" // a link's balloon: a message, unless it Repeats the row before it
 	ClassTapback Class = "tapback"
 	ClassGroup   Class = "group_event"
-	ClassPending Class = "pending" // scheduled, or waiting for a satellite: not sent yet
+	ClassPending Class = "pending" // scheduled, or waiting for a satellite: neither sent nor failed yet
 	ClassNothing Class = "nothing" // of no meaning to a reader: a vote in a poll, a note of the system, a message taken back, a damaged row
 )
 
@@ -28,7 +28,7 @@ const (
 )
 
 // Class tells what the row is at this moment; a pending one becomes a message when
-// it is sent, and a message becomes nothing when it is taken back.
+// it is sent or fails, and a message becomes nothing when it is taken back.
 func (m Message) Class(now time.Time) Class {
 	switch {
 	case m.Damage != nil:
@@ -39,7 +39,7 @@ func (m Message) Class(now time.Time) Class {
 		return ClassTapback
 	case m.System, m.Retracted, m.AssociatedType != 0 && m.AssociatedType != 2 && m.AssociatedType != 3:
 		return ClassNothing
-	case m.PendingSatellite, m.ScheduleType == scheduled && (m.Date.After(now) || m.FromMe && !m.Sent):
+	case m.Error == 0 && (m.PendingSatellite || m.ScheduleType == scheduled && (m.Date.After(now) || m.FromMe && !m.Sent)):
 		return ClassPending
 	case m.Balloon == linkBalloon && m.OnlyLink():
 		return ClassPreview

@@ -208,6 +208,16 @@ func TestCase17_ScheduledIsHeld(t *testing.T) {
 	s.set("S", "is_sent = 1, is_pending_satellite_send = 0")
 	s.wants("typed G good morning", "typed S from the hills")
 	s.wants()
+	// One that fails is not waited for any longer.
+	s.own("F", "good night", columns{"schedule_type": 2, "date": apple(time.Now().Add(time.Minute))})
+	s.own("E", "from the sea", columns{"is_pending_satellite_send": 1})
+	s.wants()
+	s.set("F", "error = 22, date = ?", apple(time.Now()))
+	s.set("E", "error = 3")
+	s.impatient()
+	s.wants("typed F good night", "typed E from the sea")
+	s.set("F", "error = 0, is_sent = 1")
+	s.wants("sent F")
 }
 
 func TestCase18_AbsurdDates(t *testing.T) {

@@ -28,14 +28,14 @@ func TestRowsWithoutReceipts(t *testing.T) {
 		age     time.Duration
 		follows bool
 	}{
-		"SMS":                     {columns{"service": "SMS"}, failWindow - time.Minute, true},
-		"SMS, later":              {columns{"service": "SMS"}, failWindow + time.Minute, false},
-		"downgraded, later":       {columns{"was_downgraded": 1}, failWindow + time.Minute, false},
-		"SMS that failed, later":  {columns{"service": "SMS", "is_sent": 0, "error": 3}, failWindow + time.Minute, true},
-		"iMessage, later":         {nil, failWindow + time.Minute, true},
-		"iMessage, a week later":  {nil, 8 * 24 * time.Hour, false},
-		"iMessage and read":       {columns{"is_read": 1}, changeWindow - time.Minute, true},
-		"iMessage and read, soon": {columns{"is_read": 1}, changeWindow + time.Minute, false},
+		"SMS":                      {columns{"service": "SMS"}, failWindow - time.Minute, true},
+		"SMS, later":               {columns{"service": "SMS"}, failWindow + time.Minute, false},
+		"downgraded, later":        {columns{"was_downgraded": 1}, failWindow + time.Minute, false},
+		"SMS that failed, later":   {columns{"service": "SMS", "is_sent": 0, "error": 3}, failWindow + time.Minute, true},
+		"iMessage, later":          {nil, failWindow + time.Minute, true},
+		"iMessage, a week later":   {nil, 8 * 24 * time.Hour, false},
+		"iMessage and read":        {columns{"is_read": 1}, changeWindow - time.Minute, true},
+		"iMessage and read, later": {columns{"is_read": 1}, changeWindow + time.Minute, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
@@ -58,8 +58,8 @@ func TestRowsWithoutReceipts(t *testing.T) {
 			scan(t, s.o)
 			kept := len(s.o.followed) == 1
 			s.restart()
-			if kept != tt.follows || len(s.o.followed) == 1 != tt.follows {
-				t.Errorf("followed: %t, after a restart %t", kept, len(s.o.followed) == 1)
+			if again := len(s.o.followed) == 1; kept != tt.follows || again != tt.follows {
+				t.Errorf("followed: %t, after a restart %t", kept, again)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"bluerelay/chatdb"
@@ -91,7 +90,7 @@ const inFlight = 2 * time.Minute
 // oneself has, on some Macs, a second row that says inbound. Where neither comes
 // true while the row is waited for, somebody did repeat our words.
 func (o *observer) mayBeOurs(ctx context.Context, m chatdb.Message, patient bool, now time.Time) (settled, mine bool, err error) {
-	if toOneself(m) {
+	if o.toOneself(m) {
 		own, err := o.db.OwnSince(ctx, m.Date.Add(-clockSlack), batch)
 		if err != nil {
 			return false, true, err
@@ -110,15 +109,6 @@ func (o *observer) mayBeOurs(ctx context.Context, m chatdb.Message, patient bool
 	}
 	m.FromMe = true // as it would be judged if it said so
 	return false, slices.ContainsFunc(undated(sends, o.db.File(), now), func(s send) bool { return fits(s, m, o.db.File()) != noMatch }), nil
-}
-
-// toOneself tells a note that the owner wrote to himself: the other party is one of
-// his own addresses.
-func toOneself(m chatdb.Message) bool {
-	own := []string{m.Caller, strings.TrimPrefix(strings.TrimPrefix(m.Account, "E:"), "P:")}
-	return slices.ContainsFunc(own, func(a string) bool {
-		return sameHandle(a, m.Handle) || m.Chat != nil && !m.Chat.Group() && sameHandle(a, m.Chat.Identifier)
-	})
 }
 
 // preceding is how many rows before a link's balloon are searched for its text.

@@ -29,6 +29,7 @@ type observer struct {
 	waiting  map[int64]time.Time    // rows that are not complete, by ROWID, with their first sight
 	watched  map[int64]watchedRow   // reported rows that may still change, by ROWID
 	states   map[int64]chatdb.State // of all these, at the last look
+	own      ownAddresses
 	stuck    map[string]bool        // guids of files for which the alarm was raised
 	combed   time.Time              // when files that are stuck were last looked for
 }
@@ -171,6 +172,9 @@ func (o *observer) resume(ctx context.Context) error {
 		o.waiting[w.rowid] = w.firstSeen
 	}
 	o.states = nil
+	if err := o.learnOwn(ctx); err != nil {
+		return err
+	}
 	if err := o.loadWatched(ctx); err != nil {
 		return err
 	}

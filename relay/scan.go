@@ -196,6 +196,7 @@ func (o *observer) judge(ctx context.Context, f *finding, m chatdb.Message, now 
 		f.done = append(f.done, m.RowID)
 		return nil
 	}
+	o.own.note(m)
 	if s, ok := o.followed[m.RowID]; ok {
 		if s.guid == m.GUID {
 			if changes, seen := chatdb.Diff(s.seen, m); seen != s.seen {
