@@ -81,22 +81,23 @@ func (db *DB) datedDamage(ctx context.Context, op string, which query, date time
 }
 
 // afterDamage is After in a file with damaged pages: it tries each ROWID that was
-// ever given out, up to limit of them, and goes on where none of these is there.
-func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) ([]Message, error) {
+// ever given out, and goes on where there is nothing, until it has limit of them.
+func (db *DB) afterDamage(ctx context.Context, rowid, limit int64) (all []Message, err error) {
 	last, err := db.Sequence(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for rowid < last {
-		ids := make([]int64, min(limit, last-rowid))
+	for rowid < last && int64(len(all)) < limit {
+		ids := make([]int64, min(limit-int64(len(all)), last-rowid))
 		for i := range ids {
 			rowid++
 			ids[i] = rowid
 		}
 		found, err := db.oneByOne(ctx, ids)
-		if err != nil || len(found) > 0 {
-			return found, err
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, found...)
 	}
-	return nil, nil
+	return all, nil
 }

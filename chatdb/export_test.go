@@ -31,7 +31,7 @@ func Meaning(item, action, associated int, who, other, title, guid, part, emoji 
 
 // Plans are SQLite's plans of the statements that run on the way of a message.
 func Plans(ctx context.Context, db *DB) (plans []string) {
-	for _, q := range []query{queryGUIDAt, queryAfter, queryBefore, queryRow, queryGUID, queryDated, queryDatedIDs, queryStates,
+	for _, q := range []query{queryGUIDAt, queryRowIDOf, queryAfter, queryBefore, queryRow, queryGUID, queryDated, queryDatedIDs, queryStates,
 		queryOwnSince, querySinceIDs, queryTrash, queryAttachments, queryAttachment, queryDirectChats, queryBareChats, queryChatGUID} {
 		sql := strings.NewReplacer("?1", "NULL", "?2", "NULL").Replace(db.session.sql[q])
 		err := db.session.text(ctx, "EXPLAIN QUERY PLAN "+sql, func(r row) { plans = append(plans, r.text(3)) })

@@ -11,3 +11,13 @@ func (db *DB) ChatNamed(ctx context.Context, guid string) (found *Chat, err erro
 	})
 	return found, err
 }
+
+// RowIDOf gives the ROWID of the message with that guid, also where the row itself cannot
+// be read; ok is false where there is none.
+func (db *DB) RowIDOf(ctx context.Context, guid string) (rowid int64, ok bool, err error) {
+	err = db.readOnce(ctx, "find a row", func(s *session) error {
+		rowid, ok = 0, false
+		return s.query(ctx, queryRowIDOf, args(guid), func(r row) { rowid, ok = r.int(0), true })
+	})
+	return rowid, ok, err
+}

@@ -48,6 +48,7 @@ const (
 	querySequence
 	queryNewest
 	queryGUIDAt
+	queryRowIDOf
 	queryFirstSince
 	queryAfter
 	queryBefore
@@ -116,6 +117,7 @@ func (has schema) queries() (sql [queryCount]string, err error) {
 	sql[queryFirstSince] = fmt.Sprintf("SELECT COALESCE(MIN(id), (SELECT MAX(ROWID) + 1 FROM message), 1) FROM ("+
 		"SELECT MIN(+ROWID) AS id FROM message WHERE date >= ?1 UNION ALL SELECT MIN(+ROWID) FROM message WHERE date >= ?2 AND date < %d)", int64(nanosecondsFrom))
 	sql[queryGUIDAt] = "SELECT guid FROM message WHERE ROWID = ?1"
+	sql[queryRowIDOf] = "SELECT ROWID FROM message WHERE guid = ?1" // out of the index of guids
 	if has["_SqliteDatabaseProperties"] != nil {
 		sql[queryIdentity] = "SELECT value FROM _SqliteDatabaseProperties WHERE key = '_UniqueIdentifier'"
 	}

@@ -27,8 +27,13 @@ type story struct {
 
 func newStory(t testing.TB) *story {
 	t.Helper()
-	s := &story{messages: newMessages(t), j: newJournal(t)}
-	s.exec("CREATE INDEX chat_message_join_idx_message_id_only ON chat_message_join (message_id)") // Apple's own
+	return newStoryOn(t, readSchema(t, ownSchema))
+}
+
+func newStoryOn(t testing.TB, schema string) *story {
+	t.Helper()
+	s := &story{messages: newMessagesOn(t, schema), j: newJournal(t)}
+	s.exec("CREATE INDEX IF NOT EXISTS chat_message_join_idx_message_id_only ON chat_message_join (message_id)") // Apple's own
 	s.restart()
 	return s
 }
@@ -68,11 +73,11 @@ func (s *story) row(guid string, more columns) {
 // join puts a message into a chat.
 func (s *story) join(guid, chat string) {
 	s.t.Helper()
-	style, parts := 45, strings.Split(chat, ";")
+	style, parts, room := 45, strings.Split(chat, ";"), any(nil)
 	if parts[1] == "+" {
-		style = 43
+		style, room = 43, parts[2]
 	}
-	s.exec("INSERT INTO chat (guid, style, chat_identifier, service_name) VALUES (?, ?, ?, 'iMessage') ON CONFLICT DO NOTHING", chat, style, parts[2])
+	s.exec("INSERT INTO chat (guid, style, chat_identifier, room_name, service_name) VALUES (?, ?, ?, ?, 'iMessage') ON CONFLICT DO NOTHING", chat, style, parts[2], room)
 	s.exec("INSERT INTO chat_message_join (chat_id, message_id, message_date) SELECT chat.ROWID, message.ROWID, date FROM chat, message WHERE chat.guid = ? AND message.guid = ?", chat, guid)
 }
 

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -167,6 +168,38 @@ func TestDamagedRowAtTheCursor(t *testing.T) {
 			t.Errorf("the cursor is at %d", s.o.cursor.RowID)
 		}
 	}
+}
+
+// What cannot be seen of a damaged row is not said to be missing.
+func TestInspectDamagedRow(t *testing.T) {
+	s := newStory(t)
+	s.message("G1", strings.Repeat("<BROKEN>", 3000), nil)
+	s.message("G2", "sound", nil)
+	s.breakRow("<BROKEN><BROKEN>")
+	for guid, want := range map[string]string{"G1": "damaged pages of chat.db and cannot be read (ROWID 1)", "G2": "", "G3": "there is no message"} {
+		sight, err := Inspect(t.Context(), s.path, guid, false)
+		if want == "" && (err != nil || sight.GUID != guid) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %+v, %v", guid, sight, err)
+		}
+	}
+}
+
+// Gaps between the ROWIDs of a damaged file are not its end.
+func TestGapsInADamagedFile(t *testing.T) {
+	s := newStory(t)
+	s.message("BROKEN", strings.Repeat("<BROKEN>", 3000), nil)
+	var want []string
+	for i := range 3 * batch {
+		guid := fmt.Sprint("G", i)
+		s.message(guid, "x", nil)
+		if i%2 == 0 {
+			s.exec("DELETE FROM message WHERE guid = ?", guid)
+		} else {
+			want = append(want, "received "+guid+" x")
+		}
+	}
+	s.breakRow("<BROKEN><BROKEN>")
+	s.wants(want...)
 }
 
 func TestGapsGrow(t *testing.T) {

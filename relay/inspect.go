@@ -91,9 +91,21 @@ func Inspect(ctx context.Context, chatDB, guid string, show bool) (Sight, error)
 		return Sight{}, err
 	}
 	if len(rows) == 0 {
-		return Sight{}, errors.New("there is no message with this guid in chat.db: it is the apple guid that is asked for, not the id msg_…")
+		return Sight{}, unseen(ctx, db, guid)
 	}
 	return sightOf(censor{show}, rows[0], time.Now()), nil
+}
+
+// unseen says why there is nothing to be seen of a message.
+func unseen(ctx context.Context, db *chatdb.DB, guid string) error {
+	rowid, there, err := db.RowIDOf(ctx, guid)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return fmt.Errorf("the message with this guid lies on damaged pages of chat.db and cannot be read (ROWID %d): copy chat.db, chat.db-wal and chat.db-shm aside together and check the copy with PRAGMA quick_check", rowid)
+	}
+	return errors.New("there is no message with this guid in chat.db: it is the apple guid that is asked for, not the id msg_…")
 }
 
 func sightOf(c censor, m chatdb.Message, now time.Time) Sight {

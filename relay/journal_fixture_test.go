@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
@@ -151,20 +149,20 @@ type messages struct {
 	db   *sql.DB
 }
 
-var triggersAndOwnTables = regexp.MustCompile(`(?is)CREATE TRIGGER.*?\bEND\s*;|CREATE TABLE sqlite_(sequence|stat1)\s*\([^;]*;`)
-
 func newMessages(t testing.TB) *messages {
 	t.Helper()
-	schema, err := os.ReadFile("../chatdb/testdata/schema-macos26.6.2.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	return newMessagesOn(t, readSchema(t, ownSchema))
+}
+
+func newMessagesOn(t testing.TB, schema string) *messages {
+	t.Helper()
 	m := &messages{t: t, path: filepath.Join(t.TempDir(), "chat.db")}
+	var err error
 	if m.db, err = openSQLite(m.path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.db.Close() })
-	m.exec(triggersAndOwnTables.ReplaceAllString(string(schema), ""))
+	m.exec(schema)
 	return m
 }
 

@@ -30,8 +30,8 @@ type observer struct {
 	watched  map[int64]watchedRow   // reported rows that may still change, by ROWID
 	states   map[int64]chatdb.State // of all these, at the last look
 	own      ownAddresses
-	stuck    map[string]bool        // guids of files for which the alarm was raised
-	combed   time.Time              // when files that are stuck were last looked for
+	stuck    map[string]bool // guids of files for which the alarm was raised
+	combed   time.Time       // when files that are stuck were last looked for
 }
 
 // run keeps chat.db open and watched until ctx ends, and reopens it when it was
