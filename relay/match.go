@@ -34,7 +34,8 @@ const lateRow = 10 * time.Minute
 // fits tells whether an own row can be the effect of a send: newer than the mark,
 // to the same person, with the same text. The mark counts only in the file it was
 // taken in; where chat.db was replaced, the date alone has to do. Once nobody knows of
-// the send, only exactly its text will do, made soon after it, or its very file.
+// the send, only exactly its text will do, made soon after it, or its very file; or what
+// Messages made of its text while osascript ran, which may say only now that it is own.
 func fits(s send, m chatdb.Message, file string) match {
 	if !m.FromMe || m.Date.Before(s.armedAt.Add(-clockSlack)) {
 		return noMatch
@@ -49,10 +50,15 @@ func fits(s send, m chatdb.Message, file string) match {
 	if s.part == partFile {
 		how = s.fitsFile(m)
 	}
-	if s.state == stateUnknown && !s.carried(m) && (how != exactMatch || !s.timely(m)) {
+	if s.state == stateUnknown && !s.carried(m) && !s.saidDuring(m) && (how != exactMatch || !s.timely(m)) {
 		return noMatch
 	}
 	return how
+}
+
+// saidDuring tells whether a row was made while osascript is known to have run for this text.
+func (s send) saidDuring(m chatdb.Message) bool {
+	return s.part != partFile && !s.endedAt.IsZero() && s.ranAt(m.Date)
 }
 
 // timely tells whether a row was made while that of the send could be. Without a window,

@@ -40,6 +40,18 @@ func TestFlippedRowOfAnotherText(t *testing.T) {
 	s.sends("msg_2", "one thing")
 	s.message("H", "another", nil) // nothing that could be ours waits
 	s.wants("received H another")
+	// And where nobody knows any more.
+	s.sends("msg_3", "so -- it goes")
+	s.message("I", "so — it goes", nil)
+	s.wants()
+	hand(t, s.j, "msg_3", time.Now(), time.Now().Add(-time.Second))
+	if n, err := s.j.settle(t.Context(), time.Now()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	s.impatient()
+	s.wants("unknown msg_3", "received I so — it goes")
+	s.set("I", "is_from_me = 1, is_sent = 1")
+	s.wants("sent msg_3")
 }
 
 // So may one that the owner typed; it names nobody then. Where it stays so, the chat
