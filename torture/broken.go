@@ -35,7 +35,7 @@ func rules() []rule {
 			shows: []string{"lost"},
 			changes: []edit{
 				{"cloud/store/write.go", "	return err\n}\n\n// Try", "	if err == nil && j.err == nil {\n		j.done <- nil\n		time.Sleep(2 * time.Millisecond)\n	}\n	return err\n}\n\n// Try"},
-				{"cloud/store/write.go", "			j.done <- nil\n		}\n	}\n}\n", "			select {\n			case j.done <- nil:\n			default:\n			}\n		}\n	}\n}\n"},
+				{"cloud/store/write.go", "			j.done <- nil\n		}\n	}\n	return waiting\n", "			select {\n			case j.done <- nil:\n			default:\n			}\n		}\n	}\n	return waiting\n"},
 				{"cloud/store/write.go", "			j.done <- fmt.Errorf(\"commit: %w\", explain(err))", "			select {\n			case j.done <- fmt.Errorf(\"commit: %w\", explain(err)):\n			default:\n			}"},
 			},
 			load: shape{only: []string{"cloud.create", "cloud.apply"}},
