@@ -56,8 +56,8 @@ func (s *Service) tellParts(tx *store.Tx, m store.Message) error {
 
 // tellPart records that one further file is there: as a message where it is new as one,
 // else as a change.
-func (s *Service) tellPart(tx *store.Tx, m store.Message, place int64, made bool) error {
-	part, err := tx.Part(tx.Context(), m.ID, place)
+func (s *Service) tellPart(tx *store.Tx, m store.Message, v store.Media, made bool) error {
+	part, err := tx.Part(tx.Context(), m.ID, v.Place)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (s *Service) tellPart(tx *store.Tx, m store.Message, place int64, made bool
 	if made {
 		return s.record(tx, part)
 	}
-	return s.recordAs(tx, part, updatedEvent)
+	return s.tellFile(tx, part, v)
 }
 
 // createTapback makes the aside that says a tapback in words, as Messages itself does to

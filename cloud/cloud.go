@@ -124,6 +124,9 @@ func (c *Config) defaults() {
 type Dialect struct {
 	// Events are the types that its webhooks may ask for.
 	Events []string
+	// Completes has a webhook that asks for message.received told again what of a message
+	// came late: a file, its text, the group that it is in. It has no other type for them.
+	Completes bool
 	// Outcomes are those that a message's own callback hears of.
 	Outcomes []string
 	// Body renders an event, of any type, "" for one that the dialect does not tell. It

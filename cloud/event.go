@@ -23,7 +23,7 @@ var eventTypes = map[wire.Status]string{
 	wire.StatusUnknown:   "message.unknown",
 	wire.Canceled:        "message.failed",
 	wire.Expired:         "message.failed",
-	wire.StatusReceived:  "message.received",
+	wire.StatusReceived:  receivedEvent,
 }
 
 // advance changes a message's status, if that is still due, and records the event
@@ -40,8 +40,11 @@ func (s *Service) advance(tx *store.Tx, step store.Step) error {
 	return s.record(tx, m)
 }
 
-// updatedEvent says that something of a message is other than it was told before.
-const updatedEvent = "message.updated"
+const (
+	receivedEvent = "message.received"
+	// updatedEvent says that something of a message is other than it was told before.
+	updatedEvent = "message.updated"
+)
 
 // record writes the event of a message's present status.
 func (s *Service) record(tx *store.Tx, m store.Message) error {
@@ -49,27 +52,18 @@ func (s *Service) record(tx *store.Tx, m store.Message) error {
 	if !ok {
 		return nil
 	}
-	return s.recordAs(tx, m, kind)
-}
-
-// recordAs writes an event of a type that says all.
-func (s *Service) recordAs(tx *store.Tx, m store.Message, kind string) error {
-	e := store.Event{Type: kind}
-	if kind == updatedEvent {
-		e.Detail = updateMedia
-	}
-	return s.recordEvent(tx, m, e)
+	return s.recordEvent(tx, m, store.Event{Type: kind})
 }
 
 // recordEvent writes an event of a message, with the type and the detail of e, and
 // one delivery for each webhook that wants it. The body is rendered here, once: what
 // is signed later is what was true now.
 func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) error {
-	if err := s.tellHeld(tx, m, e.Type); err != nil {
+	first, err := s.tellHeld(tx, m, e.Type)
+	if err != nil {
 		return err
 	}
 	m = s.absolute(m)
-	var err error
 	if m.OptedOut, err = isOptedOut(tx, m); err != nil {
 		return err
 	}
@@ -77,7 +71,10 @@ func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) erro
 		return err
 	}
 	e.AccountID, e.MessageID, e.LineID, e.CreatedAt = m.AccountID, m.ID, m.LineID, cmp.Or(e.CreatedAt, m.UpdatedAt)
-	return s.publish(tx, e, m, func(w store.Webhook) bool { return wants(w, e, m) })
+	again := !first && completes(e, m)
+	return s.publish(tx, e, m, func(w store.Webhook) bool {
+		return wants(w, e, m) || again && s.cfg.Dialects[w.Dialect].Completes && wants(w, store.Event{Type: receivedEvent}, m)
+	})
 }
 
 // recordOf writes an event of a line that is about none of its messages, with the type
@@ -147,6 +144,23 @@ func kindOf(e store.Event) string {
 // server by itself. That is nobody's order and stays in the event log.
 func ownDoing(e store.Event, m store.Message) bool {
 	return m.Origin != "" || e.Tapback != nil && e.Tapback.Origin == store.OriginDevice
+}
+
+// completes tells whether an event brings what a message that came in was told without:
+// its text, the group that it is in, or the file that it shows itself.
+func completes(e store.Event, m store.Message) bool {
+	if e.Type != updatedEvent || m.Direction != store.Inbound {
+		return false
+	}
+	switch e.Detail {
+	case updateText:
+		return true
+	case updateChat:
+		return m.InGroup()
+	case updateMedia:
+		return e.Place == max(m.Place, 1)
+	}
+	return false
 }
 
 // wants tells whether a webhook is to hear of an event of a message.

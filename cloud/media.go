@@ -88,10 +88,19 @@ func (s *Service) arrived(tx *store.Tx, v store.Media, now time.Time) error {
 	if err != nil || !told {
 		return err
 	}
-	if err := s.recordAs(tx, m, updatedEvent); err != nil {
+	if err := s.tellFile(tx, m, v); err != nil {
 		return err
 	}
-	return s.tellPart(tx, m, v.Place, made)
+	return s.tellPart(tx, m, v, made)
+}
+
+// tellFile records that a message, or an aside of it, has a file that it was told without.
+func (s *Service) tellFile(tx *store.Tx, m store.Message, v store.Media) error {
+	e := store.Event{Type: updatedEvent, Detail: updateMedia}
+	if v.Variant == "" {
+		e.Place = v.Place
+	}
+	return s.recordEvent(tx, m, e)
 }
 
 // lostMedia notes that a file will not come.
@@ -119,25 +128,27 @@ func (s *Service) tellMedia(tx *store.Tx, m store.Message) (told bool, err error
 	if err != nil || pending {
 		return false, err
 	}
-	return false, s.release(tx, m)
+	_, err = s.release(tx, m)
+	return false, err
 }
 
-// release records an event that was held back, once.
-func (s *Service) release(tx *store.Tx, m store.Message) error {
+// release records an event that was held back, once, and says whether it did.
+func (s *Service) release(tx *store.Tx, m store.Message) (bool, error) {
 	held, err := tx.TakeHeld(m.ID)
 	if err != nil || !held {
-		return err
+		return false, err
 	}
 	if err := s.record(tx, m); err != nil {
-		return err
+		return false, err
 	}
-	return s.tellParts(tx, m)
+	return true, s.tellParts(tx, m)
 }
 
-// tellHeld makes sure that a message is told of before anything else about it is.
-func (s *Service) tellHeld(tx *store.Tx, m store.Message, kind string) error {
-	if m.Direction != store.Inbound || kind == eventTypes[wire.StatusReceived] {
-		return nil
+// tellHeld makes sure that a message is told of before anything else about it is, and says
+// whether it was told only now: as it is now.
+func (s *Service) tellHeld(tx *store.Tx, m store.Message, kind string) (now bool, err error) {
+	if m.Direction != store.Inbound || kind == receivedEvent {
+		return false, nil
 	}
 	return s.release(tx, m)
 }
@@ -156,7 +167,7 @@ func (s *Service) releaseDue(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := s.release(tx, m); err != nil {
+			if _, err := s.release(tx, m); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 
 // Dialect is what package cloud needs to tell this API's webhooks and callbacks.
 func Dialect() cloud.Dialect {
-	return cloud.Dialect{Events: append([]string{"message.received"}, outcomes...), Outcomes: outcomes, Body: eventBody, Sign: sign}
+	return cloud.Dialect{Events: append([]string{"message.received"}, outcomes...), Completes: true, Outcomes: outcomes, Body: eventBody, Sign: sign}
 }
 
 // posted is the body of every webhook and callback: 25 keys, no envelope. Receivers

@@ -21,6 +21,7 @@ type Event struct {
 	Relay   *Relay
 	Line    *Line
 	Webhook *Webhook
+	Place   int64  // of the file, as it came, that a message was updated by; 0 for anything else
 	Number  string // of the line, where the event is about no message
 	// Account is whose event it is: id, e-mail address, plan and NoReceipts.
 	Account Account
