@@ -129,7 +129,7 @@ func contactNotes(f fields) (n cloud.ContactNotes, err error) {
 		}
 	}
 	if n.LineNumber != nil {
-		*n.LineNumber = plus(*n.LineNumber)
+		*n.LineNumber = cloud.RestorePlus(*n.LineNumber)
 	}
 	if n.Tags, err = f.list("tags"); err != nil {
 		return n, err
@@ -182,9 +182,11 @@ func missing(field string) error { return cloud.Invalid(field, "Missing fields")
 
 // listContacts answers with the bare array of the contacts.
 func (a *API) listContacts(ctx context.Context, c call) (reply, error) {
-	q := c.query()
+	q, err := c.query()
+	if err != nil {
+		return reply{}, err
+	}
 	f := store.ContactFilter{ID: q.text("cid"), Address: q.number("phone_number"), Descending: true}
-	var err error
 	if f.Limit, err = q.integer("limit", 100, 1, maxContacts); err != nil {
 		return reply{}, err
 	}

@@ -66,8 +66,12 @@ type messageNews struct {
 // streamEvents answers with the account's events, live, or from the place of
 // Last-Event-ID on.
 func (a *API) streamEvents(ctx context.Context, c call) (reply, error) {
+	q, err := c.query()
+	if err != nil {
+		return reply{}, err
+	}
 	var types []string
-	if s := c.query().text("types"); s != "" {
+	if s := q.text("types"); s != "" {
 		types = strings.Split(s, ",")
 		for _, t := range types {
 			if !slices.Contains(eventTypes, t) {

@@ -71,15 +71,12 @@ func decode(contentType string, body []byte) (fields, error) {
 const several = "[]"
 
 func decodeForm(body string) (fields, error) {
-	values, err := url.ParseQuery(body)
+	values, err := cloud.ParseQuery(body)
 	if err != nil {
-		return nil, cloud.Invalid("", "The request body must be a JSON object or a form.")
+		return nil, err
 	}
 	f := make(fields, 2*len(values))
 	for name, list := range values {
-		if !utf8.ValidString(strings.Join(list, "")) {
-			return nil, cloud.Invalid("", "The request body must be valid UTF-8.")
-		}
 		name = strings.TrimSuffix(name, several)
 		if f[name+several], err = cloud.JSON(list); err != nil {
 			return nil, err
@@ -112,8 +109,29 @@ func (f fields) text(name string) (string, error) {
 // number reads a phone number or an address, with the plus that a form has lost.
 func (f fields) number(name string) (string, error) {
 	s, err := f.text(name)
-	return plus(s), err
+	if !f.ofForm(name) && strings.Contains(s, "@") {
+		return s, err // JSON loses no plus: it is no address
+	}
+	return cloud.RestorePlus(s), err
 }
+
+// group reads the id of a group, with the pluses that a form has lost.
+func (f fields) group(name string) (string, error) {
+	s, err := f.text(name)
+	if f.ofForm(name) {
+		s = pluses(s)
+	}
+	return s, err
+}
+
+// ofForm tells whether a member has come in a form.
+func (f fields) ofForm(name string) bool {
+	_, ok := f[name+several]
+	return ok
+}
+
+// pluses restores what was not escaped in the id of a group, which has no spaces.
+func pluses(s string) string { return strings.ReplaceAll(s, " ", "+") }
 
 // flag reads a boolean, which may be written as text; old where it is missing or null.
 func (f fields) flag(name string, old bool) (bool, error) {
@@ -175,7 +193,10 @@ func (f fields) list(name string) ([]string, error) {
 // an empty one is none: the official SDK writes null so.
 type query url.Values
 
-func (c call) query() query { return query(c.URL.Query()) }
+func (c call) query() (query, error) {
+	values, err := cloud.ParseQuery(c.URL.RawQuery)
+	return query(values), err
+}
 
 func (q query) text(name string) string {
 	list := q[name]
@@ -186,7 +207,7 @@ func (q query) text(name string) string {
 }
 
 // number reads a phone number or an address.
-func (q query) number(name string) string { return plus(q.text(name)) }
+func (q query) number(name string) string { return cloud.RestorePlus(q.text(name)) }
 
 // integer reads a whole number from low to high, old where there is none.
 func (q query) integer(name string, old, low, high int) (int, error) {
@@ -214,13 +235,4 @@ func (q query) moment(name string) (int64, error) {
 		}
 	}
 	return 0, cloud.Invalid(name, "The '%s' parameter must be a time in ISO 8601.", name)
-}
-
-// plus restores the plus that a client forgot to escape: in a query or a form it reads
-// as a space.
-func plus(s string) string {
-	if rest, ok := strings.CutPrefix(s, " "); ok {
-		return "+" + rest
-	}
-	return s
 }

@@ -1,9 +1,10 @@
 package sendblue
 
 import (
-	"net/url"
 	"testing"
 	"unicode/utf8"
+
+	"bluerelay/cloud"
 )
 
 // FuzzDecode reads bodies of every kind, and what is asked of them.
@@ -37,7 +38,10 @@ func FuzzQuery(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		values, _ := url.ParseQuery(raw)
+		values, err := cloud.ParseQuery(raw)
+		if err != nil {
+			return
+		}
 		q := query(values)
 		if ms, err := q.moment("x"); err == nil && q.text("x") != "" && ms < 1 {
 			t.Errorf("%q is %d", raw, ms)

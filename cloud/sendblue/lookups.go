@@ -13,7 +13,11 @@ import (
 // evaluateService tells how a person was reached last. The API knows two answers: what is
 // not iMessage, RCS too, is SMS.
 func (a *API) evaluateService(ctx context.Context, c call) (reply, error) {
-	number := c.query().number("number")
+	q, err := c.query()
+	if err != nil {
+		return reply{}, err
+	}
+	number := q.number("number")
 	last, err := a.cloud.LastExchange(ctx, c.who, number)
 	if errors.Is(err, store.ErrNotFound) {
 		return reply{}, &cloud.Error{Code: cloud.NotFound, Message: "Nothing is known of this number: the service is told from messages that were exchanged, and there are none."}

@@ -76,7 +76,10 @@ func (a *API) deleteMessage(ctx context.Context, c call) (reply, error) {
 
 // getStatus answers with the bare message. Clients name the parameter in two ways.
 func (a *API) getStatus(ctx context.Context, c call) (reply, error) {
-	q := c.query()
+	q, err := c.query()
+	if err != nil {
+		return reply{}, err
+	}
 	handle := q.text("handle")
 	if handle == "" {
 		handle = q.text("message_handle")
@@ -129,10 +132,13 @@ var (
 
 // filterOf reads the query of a list. none says that nothing can fulfil it.
 func filterOf(c call) (f store.MessageFilter, none bool, err error) {
-	q := c.query()
+	q, err := c.query()
+	if err != nil {
+		return f, false, err
+	}
 	f = store.MessageFilter{
 		From: q.number("from_number"), To: q.number("to_number"), Number: q.number("number"),
-		Group: q.text("group_id"), Line: q.number("sendblue_number"), Asides: true,
+		Group: pluses(q.text("group_id")), Line: q.number("sendblue_number"), Asides: true,
 	}
 	if f.Limit, err = q.integer("limit", 100, 1, 100); err != nil {
 		return f, false, err
@@ -159,7 +165,7 @@ func filterOf(c call) (f store.MessageFilter, none bool, err error) {
 		return f, false, err
 	}
 	none, err = choose(q, &f)
-	email := q.text("account_email")
+	email := q.number("account_email")
 	return f, none || email != "" && !strings.EqualFold(email, c.who.Account.Email), err
 }
 

@@ -430,3 +430,44 @@ func TestListByAnAddress(t *testing.T) {
 		}
 	}
 }
+
+// A filter counts as it was meant, or is refused: one that is passed over shows everything.
+func TestNoFilterIsPassedOver(t *testing.T) {
+	w := newWorld(t, nil)
+	mac := w.connect(w.paired(w.line), "a")
+	mac.inbound("Hey")
+	for _, chat := range []string{"any;+;chat42", "any;+;chat43"} {
+		mac.report(wire.Report{Kind: wire.Received, GUID: chat, Inbound: &wire.Inbound{GUID: chat, From: somebody, Chat: chat, Group: true, Text: "Hey all", Service: "iMessage"}})
+	}
+	w.send("ann+blue@example.com", "")
+	for query, want := range map[string]int{
+		"group_id=any;+;chat42": 1, "group_id=any%3B%2B%3Bchat42": 1, "group_id=any;%2B;chat42&message_type=group": 1, "group_id=any;+;chat4": 0, "message_type=group": 2,
+		"number=ann+blue@example.com": 1, "to_number=ann%2Bblue@example.com": 1, "account_email=owner+x@acme.example": 0, "q=hey;all": 2,
+	} {
+		var list page
+		w.ok("GET", "/api/v2/messages?"+query, "").into(t, &list)
+		if *list.Pagination.Total != want {
+			t.Errorf("%s: %d, not %d", query, *list.Pagination.Total, want)
+		}
+	}
+	for path, field := range map[string]string{
+		"v2/messages?group_id=%zz": "group_id", "v2/messages?limit=1&number=%2": "number", "v2/messages?service=SMS;x": "service", "v2/messages?unknown=%FF": "unknown",
+		"status?handle=%": "handle", "evaluate-service?number=%": "number", "v2/contacts?cid=%": "cid", "v2/events?types=%": "types",
+	} {
+		w.call("GET", "/api/"+path, w.pair, "").expect(t, http.StatusBadRequest, 4000, "invalid_request", field)
+	}
+	form := func(path, body string) answer {
+		req := w.request("POST", path, w.pair, body)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return w.do(req)
+	}
+	var m message
+	if form("/api/send-group-message", "group_id=any;+;chat42&content=Hey+you").into(t, &m); m.GroupID != "any;+;chat42" || m.Content != "Hey you" {
+		t.Errorf("%+v", m)
+	}
+	if form("/api/send-message", "number=ann+blue@example.com&content=Hey").into(t, &m); m.Number != "ann+blue@example.com" {
+		t.Errorf("%+v", m)
+	}
+	form("/api/send-message", "number=%zz&content=Hey").expect(t, http.StatusBadRequest, 4000, "invalid_request", "number")
+	w.call("POST", "/api/send-message", w.pair, `{"number":"ann blue@example.com","content":"Hey"}`).expect(t, http.StatusBadRequest, 4000, "invalid_request", "number")
+}

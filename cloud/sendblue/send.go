@@ -47,7 +47,7 @@ func (a *API) sendGroupMessage(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if out.Group, err = f.text("group_id"); err != nil {
+	if out.Group, err = f.group("group_id"); err != nil {
 		return reply{}, err
 	}
 	switch {

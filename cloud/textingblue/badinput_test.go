@@ -95,10 +95,13 @@ func badInput(foreign, unverified, paused string, ids map[string]string) (list [
 		"limit=0": "limit", "limit=101": "limit", "limit=-1": "limit", "limit=abc": "limit", "limit=1.5": "limit", "limit=1e1": "limit", "limit=%2050": "limit", "limit=0x10": "limit", "limit=99999999999999999999": "limit", "limit=null": "limit",
 		"direction=both": "direction", "direction=INBOUND": "direction", "direction=inbound,outbound": "direction", "status=read": "status", "status=SENT": "status", "status=sent,failed": "status", "status=accepted": "status", "status=unknown": "status",
 		"q=%21": "q", "q=%20": "q", "q=%FF": "q", "q=%22%2A%22": "q", "q=" + strings.Repeat("a", 201): "q",
+		"to=%2": "to", "from=%zz&limit=1": "from", "direction=inbound;status=sent": "direction", "unknown=%": "unknown", "%zz=1": "%zz",
 		"cursor=msg_never": "cursor", "cursor=" + ids["message"] + "x": "cursor", "cursor=" + strings.ToUpper(ids["message"]): "cursor", "cursor=" + ids["number"]: "cursor", "cursor=%00": "cursor", "cursor=' OR 1=1 --": "cursor", "cursor=" + ids["foreign message"]: "cursor",
 	} {
 		refuse("list "+query, "GET", "/v1/messages?"+strings.ReplaceAll(query, " ", "%20"), "", param)
 	}
+	refuse("a place in the log", "GET", "/v1/events?after=%zz", "", "after")
+	refuse("a place in the deliveries", "GET", "/v1/webhooks/"+ids["webhook"]+"/deliveries?cursor=%zz", "", "cursor")
 	for _, c := range []struct{ name, body, param string }{
 		{"no url", `{"events":["message.sent"]}`, "url"}, {"url null", `{"url":null,"events":["message.sent"]}`, "url"}, {"url a number", `{"url":7,"events":["message.sent"]}`, "url"}, {"url empty", `{"url":"","events":["message.sent"]}`, "url"},
 		{"http", `{"url":"http://8.8.8.8/","events":["message.sent"]}`, "url"}, {"ftp", `{"url":"ftp://example.com","events":["message.sent"]}`, "url"}, {"no scheme", `{"url":"example.com","events":["message.sent"]}`, "url"}, {"user in it", `{"url":"https://a:b@example.com","events":["message.sent"]}`, "url"},

@@ -52,7 +52,10 @@ func (a *API) listDeliveries(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q := c.URL.Query()
+	q, err := cloud.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		return reply{}, err
+	}
 	limit, err := limitOf(q)
 	if err != nil {
 		return reply{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"bluerelay/cloud"
@@ -36,7 +37,10 @@ func renderFeedEvent(e cloud.FeedEvent) (feedEvent, error) {
 // listEvents answers with a page of the account's events, or with a stream of them for
 // those who accept text/event-stream.
 func (a *API) listEvents(ctx context.Context, c call) (reply, error) {
-	q := c.URL.Query()
+	q, err := cloud.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		return reply{}, err
+	}
 	limit, err := limitOf(q)
 	if err != nil {
 		return reply{}, err
@@ -45,7 +49,7 @@ func (a *API) listEvents(ctx context.Context, c call) (reply, error) {
 		return reply{}, cloud.Invalid("after", "The 'after' parameter must be given once.")
 	}
 	if c.Method == http.MethodGet && wantsStream(c.Header) {
-		return reply{}, a.streamEvents(ctx, c)
+		return reply{}, a.streamEvents(ctx, c, q)
 	}
 	page, err := a.cloud.Events(ctx, c.who, store.TextingBlue, q.Get("after"), limit)
 	if err != nil {
@@ -76,9 +80,9 @@ func wantsStream(h http.Header) bool {
 }
 
 // streamEvents returns an error only where nothing has been written yet.
-func (a *API) streamEvents(ctx context.Context, c call) error {
+func (a *API) streamEvents(ctx context.Context, c call, q url.Values) error {
 	from := cloud.FromNow
-	if after, said := c.URL.Query()["after"]; said {
+	if after, said := q["after"]; said {
 		from = after[0]
 	}
 	if last := c.Header.Get("Last-Event-ID"); last != "" {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"bluerelay/cloud"
@@ -52,8 +51,11 @@ func (a *API) sendMessage(ctx context.Context, c call) (reply, error) {
 func accepted(m store.Message) reply { return reply{http.StatusAccepted, renderSent(m)} }
 
 func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
-	q := c.URL.Query()
-	filter := store.MessageFilter{From: number(q.Get("from")), To: number(q.Get("to")), Direction: q.Get("direction")}
+	q, err := cloud.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		return reply{}, err
+	}
+	filter := store.MessageFilter{From: cloud.RestorePlus(q.Get("from")), To: cloud.RestorePlus(q.Get("to")), Direction: q.Get("direction")}
 	if d := filter.Direction; d != "" && d != store.Inbound && d != store.Outbound {
 		return reply{}, cloud.Invalid("direction", "The 'direction' parameter must be inbound or outbound.")
 	}
@@ -62,7 +64,6 @@ func (a *API) listMessages(ctx context.Context, c call) (reply, error) {
 			return reply{}, cloud.Invalid("status", "The 'status' parameter must be one of queued, polling, sent, delivered, failed, received.")
 		}
 	}
-	var err error
 	if filter.Text, err = cloud.SearchText(q.Get("q")); err != nil {
 		return reply{}, err
 	}
@@ -98,15 +99,6 @@ func limitOf(q url.Values) (int, error) {
 		return 0, cloud.Invalid("limit", "The 'limit' parameter must be an integer from 1 to 100.")
 	}
 	return n, nil
-}
-
-// number restores the plus that a client forgot to escape: in a query it reads as a
-// space.
-func number(s string) string {
-	if rest, ok := strings.CutPrefix(s, " "); ok {
-		return "+" + rest
-	}
-	return s
 }
 
 // phases are those of the messages that a status of the API filters by: the stored
