@@ -152,7 +152,7 @@ func (s *session) arrive(tx *store.Tx, h wire.Hello, now time.Time) error {
 			return err
 		}
 	}
-	return s.tellHealth(tx, s.relay, before.Problem, now)
+	return s.tellHealth(tx, s.relay, before, now)
 }
 
 func (s *session) describe(h wire.Hello, now time.Time) {

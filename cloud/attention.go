@@ -13,6 +13,7 @@ import (
 const (
 	onlineEvent    = "relay.online"
 	offlineEvent   = "relay.offline"
+	readyEvent     = "relay.ready"     // one that is connected, and could not send, can
 	attentionEvent = "relay.attention" // a person should look: its detail is a wire.Problem or the code of an alarm
 )
 
@@ -65,14 +66,18 @@ func (s *Service) tellRelay(tx *store.Tx, relay store.Relay, e store.Event, now 
 	return s.recordOf(tx, line, e, now)
 }
 
-// tellHealth records that a Mac has begun to need a person. What passes by itself, as a
-// start does, or what somebody has just brought about, is no such thing.
-func (s *Service) tellHealth(tx *store.Tx, relay store.Relay, was string, now time.Time) error {
-	switch wire.Problem(relay.Problem) {
-	case "", wire.Problem(was), wire.ProblemStarting, wire.ProblemReleased:
-		return nil
-	}
+// tellHealth records that a Mac has begun to need a person, or that one which stayed
+// connected is ready again. What passes by itself, as a start does, or what somebody has
+// just brought about, needs nobody.
+func (s *Service) tellHealth(tx *store.Tx, relay, before store.Relay, now time.Time) error {
 	if relay.Ready {
+		if before.Ready || !before.Connected {
+			return nil
+		}
+		return s.tellRelay(tx, relay, store.Event{Type: readyEvent}, now)
+	}
+	switch wire.Problem(relay.Problem) {
+	case "", wire.Problem(before.Problem), wire.ProblemStarting, wire.ProblemReleased:
 		return nil
 	}
 	return s.tellRelay(tx, relay, store.Event{Type: attentionEvent, Detail: relay.Problem}, now)

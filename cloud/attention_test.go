@@ -76,7 +76,7 @@ func TestTroubleIsTold(t *testing.T) {
 		m.say(wire.Frame{Type: wire.TypeHealth, Health: &h})
 		m.idle()
 	}
-	want := []string{"relay.online", "relay.attention automation", "relay.attention disk", "relay.attention automation"}
+	want := []string{"relay.online", "relay.attention automation", "relay.attention disk", "relay.ready", "relay.attention automation"}
 	if events := w.macEvents(); !slices.Equal(events, want) {
 		t.Errorf("%q", events)
 	}

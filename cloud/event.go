@@ -77,10 +77,10 @@ func (s *Service) recordEvent(tx *store.Tx, m store.Message, e store.Event) erro
 	})
 }
 
-// recordOf writes an event of a line that is about none of its messages, with the type
-// and what else is set of e.
+// recordOf writes an event of a line, as it is now, that is about none of its messages, with
+// the type and what else is set of e.
 func (s *Service) recordOf(tx *store.Tx, line store.Line, e store.Event, now time.Time) error {
-	e.AccountID, e.LineID, e.Number, e.CreatedAt = line.AccountID, line.ID, line.PhoneNumber, now.UnixMilli()
+	e.AccountID, e.LineID, e.Line, e.CreatedAt = line.AccountID, line.ID, &line, now.UnixMilli()
 	return s.publish(tx, e, store.Message{}, func(w store.Webhook) bool {
 		return slices.Contains(w.Events, e.Type) && (w.PhoneNumber == "" || w.PhoneNumber == line.PhoneNumber)
 	})

@@ -121,7 +121,15 @@ func (s *Service) UpdateNumber(ctx context.Context, p Principal, id string, c Li
 		if l.Status == store.LinePaused {
 			kind = linePausedEvent
 		}
-		return s.recordOf(tx, l, store.Event{Type: kind, Line: &l}, time.Now())
+		e := store.Event{Type: kind}
+		if l.RelayID != "" {
+			relay, err := tx.Relay(tx.Context(), l.RelayID)
+			if err != nil {
+				return err
+			}
+			e.Relay = &relay
+		}
+		return s.recordOf(tx, l, e, time.Now())
 	})
 	s.hub.ring(l.PhoneNumber)
 	s.dispatch.ring()

@@ -40,19 +40,19 @@ func (s *session) take(ctx context.Context, f wire.Frame, frames <-chan wire.Fra
 	}
 }
 
-// noteHealth writes down how the relay is, and has a person told where one is needed.
+// noteHealth writes down how the relay is, and has told what has changed by it.
 func (s *session) noteHealth(ctx context.Context, h wire.Health, found *wire.Checkup) error {
 	if s.retired {
 		return nil
 	}
-	was := s.relay.Problem
+	before := s.relay
 	s.setHealth(h)
 	s.log.Info("relay.health", "ready", s.relay.Ready, "problem", s.relay.Problem)
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.UpdateRelay(s.relay); err != nil {
 			return err
 		}
-		if err := s.tellHealth(tx, s.relay, was, time.Now()); err != nil || found == nil {
+		if err := s.tellHealth(tx, s.relay, before, time.Now()); err != nil || found == nil {
 			return err
 		}
 		return s.noteCheckup(tx, s.relay, *found, time.Now())

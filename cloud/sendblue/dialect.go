@@ -59,24 +59,18 @@ func post(a store.Account, m store.Message) posted {
 	return out
 }
 
-// lineState is what is told of a line.
-type lineState struct {
-	SendblueNumber string `json:"sendblue_number"`
-	Status         string `json:"status"` // ONLINE, OFFLINE or DEGRADED
-}
-
 // eventBody renders what becomes of messages and of lines; nothing else is told here.
 func eventBody(e store.Event, m store.Message) (string, error) {
 	var v any
 	switch {
 	case e.Tapback == nil && strings.HasPrefix(e.Type, "message."):
 		v = post(e.Account, m)
-	case e.Type == "relay.online":
-		v = lineState{e.Number, "ONLINE"}
-	case e.Type == "relay.offline":
-		v = lineState{e.Number, "OFFLINE"}
-	case e.Type == "relay.attention" && !e.Relay.Ready:
-		v = lineState{e.Number, "DEGRADED"}
+	case streamed[e.Type] == lineStatusChanged:
+		status := statusAfter(e)
+		if status == "" {
+			return "", nil
+		}
+		v = lineStatus{e.Line.PhoneNumber, status}
 	default:
 		return "", nil
 	}

@@ -14,8 +14,11 @@ import (
 // streamLife is how long one stream of events lives: then its reader comes back.
 const streamLife = 15 * time.Minute
 
-// messageCreated is the type of what tells that a message has begun here.
-const messageCreated = "message.created"
+// The types of what is more than one of our events, or none.
+const (
+	messageCreated    = "message.created" // a message has begun here
+	lineStatusChanged = "line.status.changed"
+)
 
 // eventVersion is the version of the form of events.
 const eventVersion = 1
@@ -23,7 +26,7 @@ const eventVersion = 1
 // eventTypes are the types that the API documents. Those that a Mac does not see never
 // come.
 var eventTypes = []string{
-	"message.received", messageCreated, "message.updated", "typing.changed", "line.assigned", "line.unassigned", "line.status.changed", "line.blocked",
+	"message.received", messageCreated, "message.updated", "typing.changed", "line.assigned", "line.unassigned", lineStatusChanged, "line.blocked",
 	"contact.created", "verification.approved", "verification.expired", "verification.canceled",
 }
 
@@ -36,9 +39,12 @@ var streamed = map[string]string{
 	"message.failed":    "message.updated",
 	"message.unknown":   "message.updated",
 	"message.updated":   "message.updated",
-	"relay.online":      "line.status.changed",
-	"relay.offline":     "line.status.changed",
-	"relay.attention":   "line.status.changed",
+	"relay.online":      lineStatusChanged,
+	"relay.offline":     lineStatusChanged,
+	"relay.ready":       lineStatusChanged,
+	"relay.attention":   lineStatusChanged,
+	"line.paused":       lineStatusChanged,
+	"line.resumed":      lineStatusChanged,
 }
 
 // event is one item of the stream.

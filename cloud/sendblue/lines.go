@@ -57,20 +57,59 @@ func (a *API) lineStates(ctx context.Context, c call) (reply, error) {
 
 func stateOf(n cloud.NumberState) stateOfLine {
 	s := stateOfLine{WorkerID: n.ID, SendblueNumber: n.PhoneNumber, Assignment: "assigned"}
-	if n.Relay == nil {
-		s.Status, s.Reason = "UNKNOWN", "No Mac is paired with this number."
-		return s
+	s.Status, s.Reason = statusOf(n.Line, n.Relay)
+	if n.Relay != nil {
+		s.WorkerID = n.Relay.ID
 	}
-	s.WorkerID = n.Relay.ID
-	switch {
-	case !n.Relay.Connected:
-		s.Status, s.StatusChangedAt, s.Reason = "OFFLINE", stamp(n.Relay.LastSeenAt), "The Mac is not connected."
-	case !n.Relay.Ready:
-		s.Status, s.Reason = "DEGRADED", cmp.Or(n.Relay.Reason, "The Mac cannot send at the moment.")
-	case n.Line.Status == store.LinePaused:
-		s.Status, s.Reason = "DEGRADED", "The line is paused."
-	default:
-		s.Status = "ONLINE"
+	if s.Status == lineOffline {
+		s.StatusChangedAt = stamp(n.Relay.LastSeenAt)
 	}
 	return s
+}
+
+// The statuses of a line.
+const (
+	lineOnline   = "ONLINE"
+	lineDegraded = "DEGRADED" // its Mac is there and does not send
+	lineOffline  = "OFFLINE"
+	lineUnknown  = "UNKNOWN" // it has no Mac
+)
+
+// statusOf is how a line with that Mac is, nil for none, and why it is not ONLINE.
+func statusOf(l store.Line, mac *store.Relay) (status, reason string) {
+	switch {
+	case mac == nil:
+		return lineUnknown, "No Mac is paired with this number."
+	case !mac.Connected:
+		return lineOffline, "The Mac is not connected."
+	case !mac.Ready:
+		return lineDegraded, cmp.Or(mac.Reason, "The Mac cannot send at the moment.")
+	case l.Status == store.LinePaused:
+		return lineDegraded, "The line is paused."
+	}
+	return lineOnline, ""
+}
+
+// lineStatus is what is told of a line.
+type lineStatus struct {
+	SendblueNumber string `json:"sendblue_number"`
+	Status         string `json:"status"`
+}
+
+// statusAfter is how a line is after an event, "" where the event says nothing of that: it
+// is about a Mac that the line had before, or about what a person should look at on one
+// that sends all the same, or whose absence was told.
+func statusAfter(e store.Event) string {
+	mac := e.Relay
+	if mac != nil && mac.ID != e.Line.RelayID {
+		if e.Line.RelayID != "" {
+			return ""
+		}
+		mac = nil
+	}
+	status, _ := statusOf(*e.Line, mac)
+	if e.Type == "relay.attention" && status != lineDegraded {
+		return ""
+	}
+	return status
 }

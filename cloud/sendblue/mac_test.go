@@ -51,8 +51,14 @@ type mac struct {
 	orders []wire.Send // taken while waiting for something else
 }
 
-// connect dials, says hello and waits for the welcome.
+// connect is the arrival of a Mac that is well.
 func (w *world) connect(secret, install string) *mac {
+	w.t.Helper()
+	return w.connectAs(secret, install, wire.Health{Ready: true})
+}
+
+// connectAs dials, says hello and waits for the welcome.
+func (w *world) connectAs(secret, install string, h wire.Health) *mac {
 	w.t.Helper()
 	header := http.Header{"Authorization": {"Bearer " + secret}}
 	d := websocket.Dialer{Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: patience}
@@ -63,7 +69,7 @@ func (w *world) connect(secret, install string) *mac {
 	m := &mac{w: w, conn: conn, frames: make(chan wire.Frame, 4096), gone: make(chan struct{})}
 	go m.read()
 	w.t.Cleanup(m.leave)
-	m.say(wire.Frame{Type: wire.TypeHello, Hello: &wire.Hello{Protocol: wire.Version, Version: "1", Install: install, OS: "linux", Host: "Studio", Health: wire.Health{Ready: true}}})
+	m.say(wire.Frame{Type: wire.TypeHello, Hello: &wire.Hello{Protocol: wire.Version, Version: "1", Install: install, OS: "linux", Host: "Studio", Health: h}})
 	if m.frame().Welcome == nil {
 		w.t.Fatal("no welcome")
 	}

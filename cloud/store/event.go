@@ -18,11 +18,10 @@ type Event struct {
 	// and not read back.
 	Tapback *Tapback
 	Group   *GroupChange
-	Relay   *Relay
+	Relay   *Relay // the line's own, or that of RelayID
 	Line    *Line
 	Webhook *Webhook
-	Place   int64  // of the file, as it came, that a message was updated by; 0 for anything else
-	Number  string // of the line, where the event is about no message
+	Place   int64 // of the file, as it came, that a message was updated by; 0 for anything else
 	// Account is whose event it is: id, e-mail address, plan and NoReceipts.
 	Account Account
 }

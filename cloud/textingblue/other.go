@@ -14,7 +14,7 @@ type groupChange struct {
 	CreatedAt *string `json:"created_at"`
 }
 
-// relayState is the data of relay.online, relay.offline and relay.attention.
+// relayState is the data of relay.online, relay.offline, relay.ready and relay.attention.
 type relayState struct {
 	RelayID   string  `json:"relay_id"`
 	NumberID  string  `json:"number_id"`
@@ -36,7 +36,7 @@ func renderOther(e store.Event) any {
 		}
 		return out
 	}
-	if e.Line != nil {
+	if e.RelayID == "" {
 		return renderShort(*e.Line)
 	}
 	return relayState{

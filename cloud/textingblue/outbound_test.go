@@ -150,14 +150,19 @@ func TestServiceAndTarget(t *testing.T) {
 func TestEventsOfMacsAndGroups(t *testing.T) {
 	w := newWorld(t, nil)
 	url, got := receiver(t, nil)
-	w.hook(`{"url":"` + url + `","events":["relay.online","relay.attention","relay.offline","group.updated"]}`)
+	w.hook(`{"url":"` + url + `","events":["relay.online","relay.ready","relay.attention","relay.offline","group.updated"]}`)
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	golden(t, "event_relay_online", next(t, got).body)
 	id := w.send(somebody)
 	m.order()
 	m.report(wire.Report{Kind: wire.Alarm, Message: id, Fault: &wire.Fault{Code: wire.FaultDuplicate, Text: "x"}})
 	golden(t, "event_relay_alarm", next(t, got).body)
-	m.say(wire.Frame{Type: wire.TypeHealth, Health: &wire.Health{Code: wire.ProblemAutomation, Reason: "Allow bluerelay to control Messages."}})
+	denied := wire.Health{Code: wire.ProblemAutomation, Reason: "Allow bluerelay to control Messages."}
+	m.say(wire.Frame{Type: wire.TypeHealth, Health: &denied})
+	golden(t, "event_relay_attention", next(t, got).body)
+	m.say(wire.Frame{Type: wire.TypeHealth, Health: &wire.Health{Ready: true}})
+	golden(t, "event_relay_ready", next(t, got).body)
+	m.say(wire.Frame{Type: wire.TypeHealth, Health: &denied})
 	golden(t, "event_relay_attention", next(t, got).body)
 	at := time.Date(2026, 2, 7, 12, 0, 0, 0, time.UTC).UnixMilli()
 	for guid, g := range map[string]wire.Group{

@@ -17,7 +17,7 @@ import (
 func Dialect() cloud.Dialect {
 	return cloud.Dialect{
 		Events: []string{"message.received", "message.sent", "message.delivered", "message.failed", "message.read", "message.unknown", "message.updated", "message.tapback",
-			"group.updated", "relay.online", "relay.offline", "relay.attention", "line.paused", "line.resumed", "webhook.disabled"},
+			"group.updated", "relay.online", "relay.offline", "relay.ready", "relay.attention", "line.paused", "line.resumed", "webhook.disabled"},
 		Body: eventBody,
 		Sign: sign,
 	}
@@ -82,7 +82,7 @@ func eventBody(e store.Event, m store.Message) (string, error) {
 		body, err := cloud.JSON(out)
 		return string(body), err
 	}
-	if e.Group != nil || e.Relay != nil || e.Line != nil {
+	if e.Line != nil {
 		out.Data = renderOther(e)
 		body, err := cloud.JSON(out)
 		return string(body), err
