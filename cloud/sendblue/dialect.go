@@ -63,6 +63,8 @@ func post(a store.Account, m store.Message) posted {
 func eventBody(e store.Event, m store.Message) (string, error) {
 	var v any
 	switch {
+	case e.Type == "message.failed" && m.ErrorCode == cloud.OutcomeUnknown:
+		return "", nil // a day after message.unknown: it has been ERROR 10002 since then
 	case e.Tapback == nil && strings.HasPrefix(e.Type, "message."):
 		v = post(e.Account, m)
 	case streamed[e.Type] == lineStatusChanged:

@@ -437,3 +437,29 @@ func TestHostsOfCallbacksAreLimited(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+// That a message may have been sent is posted once, and not as another failure when it is
+// given up a day later; evidence is still posted.
+func TestUnknownIsPostedOnce(t *testing.T) {
+	w := newWorld(t, func(c *cloud.Config) { c.UnknownFinal = time.Millisecond })
+	url, got := receiver(t)
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[%q],"type":"outbound"}`, url+"/out"))
+	_, err := w.service.CreateWebhook(t.Context(), cloud.Principal{Account: w.account}, store.Webhook{Dialect: store.TextingBlue, URL: url + "/blue", Events: []string{"message.failed"}, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := w.connect(w.paired(w.line), "a")
+	m := w.send(somebody, fmt.Sprintf(`,"status_callback":%q`, url+"/callback"))
+	order := mac.order()
+	mac.report(wire.Report{Kind: wire.Unknown, Message: order.Message, Attempt: order.Attempt, Fault: &wire.Fault{Code: wire.FaultUnknown, Text: "No row came."}})
+	for next(t, got).path != "/blue" { // it has been given up
+	}
+	if again := w.get(m.Handle); again.Status != "ERROR" || again.ErrorCode == nil || *again.ErrorCode != 10002 {
+		t.Errorf("%+v", again)
+	}
+	mac.report(wire.Report{Kind: wire.Sent, Message: order.Message, Attempt: order.Attempt, GUID: "5A17", Service: "iMessage"})
+	posts := storetest.Rows(t, w.dsn, "SELECT w.kind, d.event_type FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id JOIN events AS e ON e.id = d.event_id WHERE w.dialect = 'sendblue' ORDER BY e.seq, w.kind")
+	if want := []string{"callback message.unknown", "outbound message.unknown", "callback message.sent", "outbound message.sent"}; !slices.Equal(posts, want) {
+		t.Errorf("%q", posts)
+	}
+}
