@@ -100,7 +100,7 @@ func completePast(p wire.Past) bool {
 func pastMessage(line store.Line, p wire.Past, now int64) store.Message {
 	m := store.Message{
 		ID: newMessageID(time.UnixMilli(now)), LineID: line.ID, Direction: store.Inbound, Status: p.Status,
-		From: p.Handle, To: line.PhoneNumber, Peer: cmp.Or(p.Handle, p.Chat), Content: p.Text, Service: p.Service,
+		From: p.Handle, To: line.PhoneNumber, Peer: cmp.Or(p.Handle, p.Chat), Content: p.Text, Service: plainService(p.Service),
 		ChatGUID: p.Chat, AppleGUID: p.GUID, CreatedAt: p.At, SentAt: p.At, DeliveredAt: p.Delivered, ReadAt: p.Read, UpdatedAt: now,
 		ReplyTo: p.ReplyTo, Junk: p.Junk,
 	}

@@ -10,6 +10,10 @@ import (
 // apply writes one report of a relay. Late, repeated and contradicted reports change
 // nothing; that is not an error, because the relay must get its acknowledgement.
 func (s *Service) apply(tx *store.Tx, relay store.Relay, line store.Line, install string, r wire.Report, now time.Time) error {
+	r.Service = plainService(r.Service)
+	if r.Inbound != nil {
+		r.Inbound.Service = plainService(r.Inbound.Service)
+	}
 	switch r.Kind {
 	case wire.Received:
 		return s.receive(tx, line, r, now)

@@ -13,6 +13,23 @@ import (
 // services are what a message may be sent by; the first is the default.
 var services = []string{wire.ServiceAuto, wire.ServiceIMessage, wire.ServiceSMS, wire.ServiceRCS}
 
+// bySatellite is what Messages calls iMessage that goes by satellite.
+const bySatellite = "iMessageLite"
+
+// plainService is the service that a row names, as the public APIs know it: Messages
+// itself compares it without case. One that nobody knows stays what it is.
+func plainService(s string) string {
+	for _, known := range services[1:] {
+		if strings.EqualFold(s, known) {
+			return known
+		}
+	}
+	if strings.EqualFold(s, bySatellite) {
+		return wire.ServiceIMessage
+	}
+	return s
+}
+
 // asked is the service that a relay is asked for.
 func asked(m store.Message) string {
 	if m.Fallback {

@@ -90,6 +90,37 @@ func TestServiceOfANumber(t *testing.T) {
 	w.call("GET", "/api/evaluate-service?number=+19998887777", other, "").expect(t, http.StatusNotFound, 0, "not_found", "")
 }
 
+// What goes by satellite is iMessage, in whatever case a row names its service.
+func TestSatelliteIsIMessage(t *testing.T) {
+	w := newWorld(t, nil)
+	mac := w.connect(w.paired(w.line), "a")
+	for guid, service := range map[string]string{"A": "iMessageLite", "B": "imessage"} {
+		mac.report(wire.Report{Kind: wire.Received, GUID: guid, Service: service, Inbound: &wire.Inbound{GUID: guid, From: somebody, Chat: "any;-;" + somebody, Text: greeting, Service: service}})
+	}
+	m := w.send(somebody, "")
+	order := mac.order()
+	mac.report(wire.Report{Kind: wire.Sent, Message: order.Message, Attempt: order.Attempt, GUID: "C", Service: "iMessageLite"})
+	if got := w.get(m.Handle); got.Status != "SENT" || got.Service != "iMessage" {
+		t.Errorf("%+v", got)
+	}
+	relay, err := w.store.Relays(t.Context(), w.account.ID)
+	if err == nil {
+		_, err = w.service.AddHistory(t.Context(), relay[0], []wire.Past{{GUID: "D", Handle: somebody, Chat: "any;-;" + somebody, Service: "IMESSAGELITE", Text: greeting, Status: wire.StatusReceived, At: 1}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]int{"service=iMessage": 4, "service=SMS": 0, "service=iMessage&is_outbound=true": 1} {
+		var list page
+		if w.ok("GET", "/api/v2/messages?"+query, "").into(t, &list); *list.Pagination.Total != want {
+			t.Errorf("%s: %+v", query, list)
+		}
+	}
+	if a := w.ok("GET", "/api/evaluate-service?number=%2B19998887777", ""); !strings.Contains(string(a.body), `"service":"iMessage"`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
 func TestLines(t *testing.T) {
 	for name, c := range map[string]struct {
 		mac    func(*store.Relay)
