@@ -44,9 +44,20 @@ type NewContact struct {
 	Notes   ContactNotes
 }
 
-// CreateContacts makes contacts, all or none of them. One that is there already is an
-// error, or changed where update says so. created is how many are new.
-func (s *Service) CreateContacts(ctx context.Context, p Principal, list []NewContact, update bool) (made []store.Contact, created int, err error) {
+// NewContacts are contacts that are to be made, all or none of them.
+type NewContacts struct {
+	List   []NewContact
+	Update bool // one that is there already is changed; without it that is an error
+	// Once makes a request that comes again get the first one's answer, which Answer renders
+	// inside the transaction; nil for one that takes effect each time.
+	Once   *Once
+	Answer func(made []store.Contact, created int) (status int, body []byte, err error)
+}
+
+// CreateContacts makes contacts. created is how many are new. A request that was made
+// before gets *Replay.
+func (s *Service) CreateContacts(ctx context.Context, p Principal, n NewContacts) (made []store.Contact, created int, err error) {
+	list := n.List
 	for i := range list {
 		if list[i].Address, err = contactAddress(list[i].Address); err != nil {
 			return nil, 0, err
@@ -58,9 +69,12 @@ func (s *Service) CreateContacts(ctx context.Context, p Principal, list []NewCon
 	now := time.Now()
 	made = make([]store.Contact, len(list))
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.replay(tx.Context(), tx, p, n.Once); err != nil {
+			return err
+		}
 		created = 0
 		for i, one := range list {
-			fresh, err := s.createContact(tx, p.Account.ID, one, update, now)
+			fresh, err := s.createContact(tx, p.Account.ID, one, n.Update, now)
 			if err != nil {
 				return err
 			}
@@ -71,10 +85,11 @@ func (s *Service) CreateContacts(ctx context.Context, p Principal, list []NewCon
 				return err
 			}
 		}
-		return nil
+		return n.Once.keep(tx, p, now, func() (int, []byte, error) { return n.Answer(made, created) })
 	})
 	s.dispatch.ring()
 	if err != nil {
+		s.seenAgain(ctx, p, n.Once, err)
 		return nil, 0, fmt.Errorf("make contacts: %w", err)
 	}
 	return made, created, nil

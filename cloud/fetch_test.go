@@ -412,7 +412,7 @@ func TestFetchesAreShared(t *testing.T) {
 	for range 4 {
 		start("a")
 	}
-	if _, err := w.service.FetchFile(t.Context(), w.who, quick.URL+"/a.jpg"); refusal(t, err).Code != cloud.Unavailable {
+	if _, err := w.service.FetchFile(t.Context(), w.who, quick.URL+"/a.jpg", nil, nil); refusal(t, err).Code != cloud.Unavailable {
 		t.Errorf("a fifth file: %v", err)
 	}
 	w.sendFiles(b, lineB.PhoneNumber, slowB)

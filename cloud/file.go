@@ -49,13 +49,15 @@ var errStopping = &Error{Code: Unavailable, Message: "The server is stopping. Tr
 // said to be are only hints: its bytes tell its type, and only types that may be sent are
 // stored. When it returns nil the file is on disk.
 func (s *Service) StoreFile(ctx context.Context, p Principal, name, said string, body io.Reader) (File, error) {
-	return s.keepUpload(ctx, p, func(v store.Media) (store.Media, error) {
+	return s.keepUpload(ctx, p, nil, nil, func(v store.Media) (store.Media, error) {
 		return s.fit(v, name, said, body, wire.MaxMediaBytes)
 	})
 }
 
-// FetchFile stores the file at an address, fetched now, once, as those of messages are.
-func (s *Service) FetchFile(ctx context.Context, p Principal, raw string) (File, error) {
+// FetchFile stores the file at an address, fetched now, as those of messages are. once
+// makes a request that comes again get the first one's answer, *Replay, which answer renders
+// inside the transaction; nil for one that takes effect each time.
+func (s *Service) FetchFile(ctx context.Context, p Principal, raw string, once *Once, answer func(File) (status int, body []byte, err error)) (File, error) {
 	if checkMediaURL(raw) != nil {
 		return File{}, Invalid("media_url", "Invalid media URL")
 	}
@@ -76,7 +78,7 @@ func (s *Service) FetchFile(ctx context.Context, p Principal, raw string) (File,
 	}
 	defer s.fetch.ring()
 	defer s.fetch.give(place)
-	return s.keepUpload(ctx, p, func(v store.Media) (store.Media, error) {
+	return s.keepUpload(ctx, p, once, answer, func(v store.Media) (store.Media, error) {
 		v, err := s.fetch.download(ctx, source{s.fetch.client, place}, v)
 		if _, final := errors.AsType[*unfit](err); err == nil || final {
 			return v, err
@@ -91,7 +93,7 @@ const uploadPrefix = "MO_"
 
 // keepUpload makes a file that bring brings. It is in the table before its first byte is
 // on disk, so that nothing is left behind by a crash.
-func (s *Service) keepUpload(ctx context.Context, p Principal, bring func(store.Media) (store.Media, error)) (File, error) {
+func (s *Service) keepUpload(ctx context.Context, p Principal, once *Once, answer func(File) (int, []byte, error), bring func(store.Media) (store.Media, error)) (File, error) {
 	now := time.Now()
 	v := store.Media{
 		ID: newID(uploadPrefix), AccountID: p.Account.ID, Name: cleanName("", ""), MIME: unknownType, Size: wire.MaxMediaBytes,
@@ -116,11 +118,25 @@ func (s *Service) keepUpload(ctx context.Context, p Principal, bring func(store.
 		return File{}, errors.Join(s.uploadError(err), s.dropUpload(ctx, v))
 	}
 	stored.State, stored.ExpiresAt = store.MediaStored, now.Add(s.cfg.MediaLife).UnixMilli()
-	if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.UpdateUpload(stored) }); err != nil {
+	f := File{ID: stored.ID + path.Ext(stored.Name), URL: s.cfg.PublicURL + stored.Path(), Media: stored}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.replay(tx.Context(), tx, p, once); err != nil {
+			return err
+		}
+		if err := tx.UpdateUpload(stored); err != nil {
+			return err
+		}
+		return once.keep(tx, p, now, func() (int, []byte, error) { return answer(f) })
+	})
+	if again, ok := errors.AsType[*Replay](err); ok { // another try of the request was quicker
+		s.seenAgain(ctx, p, once, err)
+		return File{}, errors.Join(again, s.dropUpload(ctx, v))
+	}
+	if err != nil {
 		return File{}, fmt.Errorf("store an upload: %w", err)
 	}
 	s.log.Info("upload.stored", "media", stored.ID, "bytes", stored.Size)
-	return File{ID: stored.ID + path.Ext(stored.Name), URL: s.cfg.PublicURL + stored.Path(), Media: stored}, nil
+	return f, nil
 }
 
 // uploadError turns what went wrong with an upload into words for whoever sent it.

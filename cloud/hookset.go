@@ -13,64 +13,108 @@ import (
 // Webhooks of a dialect that keeps them by types of its own are known by their type
 // (Kind) and URL, and changed many at a time: all of a change takes place, or none.
 
-// AddWebhooks adds webhooks, with Dialect, Kind, URL, Events, Numbers and GivenSecret of
-// each. One that is there takes its new settings and keeps its secret. shared, if it is
-// not nil, becomes the secret that is given to those without one of their own. It
-// returns those that are new, with their secrets.
-func (s *Service) AddWebhooks(ctx context.Context, p Principal, dialect string, list []store.Webhook, shared *string) (made []store.Webhook, err error) {
-	return s.changeWebhooks(ctx, p, dialect, list, shared, false)
+// HookSet are all webhooks of such a dialect.
+type HookSet struct {
+	List   []store.Webhook // oldest first
+	Secret string          // that the account has chosen for those without one of their own, "" for none
+	Made   []store.Webhook // those that a change has made, with their secrets
 }
 
-// ReplaceWebhooks is AddWebhooks, and removes all others of the dialect.
-func (s *Service) ReplaceWebhooks(ctx context.Context, p Principal, dialect string, list []store.Webhook, shared string) (made []store.Webhook, err error) {
-	return s.changeWebhooks(ctx, p, dialect, list, &shared, true)
+// HookChange is a change of such webhooks.
+type HookChange struct {
+	Dialect string
+	// List are the webhooks to add, with Kind, URL, Events, Numbers and GivenSecret. One
+	// that is there takes its new settings, keeps its secret, and is switched on again.
+	List   []store.Webhook
+	Only   bool    // all others are removed
+	Secret *string // becomes that of HookSet, nil to leave it
+	// Once makes a request that comes again get the first one's answer, which Answer renders
+	// inside the transaction; nil for one that takes effect each time.
+	Once   *Once
+	Answer func(HookSet) (status int, body []byte, err error)
 }
 
-func (s *Service) changeWebhooks(ctx context.Context, p Principal, dialect string, list []store.Webhook, shared *string, only bool) (made []store.Webhook, err error) {
+// HookSet returns the account's webhooks of a dialect.
+func (s *Service) HookSet(ctx context.Context, p Principal, dialect string) (HookSet, error) {
+	return hookSet(ctx, s.store, p, dialect)
+}
+
+type hookReader interface {
+	Webhooks(ctx context.Context, accountID, dialect string) ([]store.Webhook, error)
+	GivenSecret(ctx context.Context, accountID string) (string, error)
+}
+
+func hookSet(ctx context.Context, r hookReader, p Principal, dialect string) (set HookSet, err error) {
+	if set.List, err = r.Webhooks(ctx, p.Account.ID, dialect); err != nil {
+		return set, err
+	}
+	set.Secret, err = r.GivenSecret(ctx, p.Account.ID)
+	return set, err
+}
+
+// ChangeWebhooks changes webhooks and returns all that there are then. A request that was
+// made before gets *Replay.
+func (s *Service) ChangeWebhooks(ctx context.Context, p Principal, c HookChange) (set HookSet, err error) {
 	now := time.Now()
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
-		made = nil // it may run again
-		if err := s.checkWebhooks(tx, p, list); err != nil {
+		if err := s.replay(tx.Context(), tx, p, c.Once); err != nil {
 			return err
 		}
-		old, err := tx.Webhooks(tx.Context(), p.Account.ID, dialect)
+		made, err := s.changeWebhooks(tx, p, c, now)
 		if err != nil {
 			return err
 		}
-		if only {
-			unwanted := func(w store.Webhook) bool { return !slices.ContainsFunc(list, w.Same) }
-			if err := dropWebhooks(tx, old, unwanted); err != nil {
-				return err
-			}
-			old = slices.DeleteFunc(old, unwanted)
-		}
-		for n, w := range list {
-			if i := slices.IndexFunc(old, w.Same); i >= 0 {
-				w.ID, w.AccountID, w.PhoneNumber, w.RetryPreset, w.Active = old[i].ID, p.Account.ID, old[i].PhoneNumber, old[i].RetryPreset, true
-				if err := errors.Join(tx.UpdateWebhook(w), tx.SetWebhookHealth(w)); err != nil {
-					return err
-				}
-				continue
-			}
-			w.ID, w.AccountID, w.Dialect, w.Secret, w.Active, w.CreatedAt = newID("wh_"), p.Account.ID, dialect, newWebhookSecret(), true, now.UnixMilli()+int64(n) // in their order
-			if err := tx.CreateWebhook(w); err != nil {
-				return err
-			}
-			old, made = append(old, w), append(made, w)
-		}
-		if err := roomForWebhooks(len(old)); err != nil {
+		if set, err = hookSet(tx.Context(), tx, p, c.Dialect); err != nil {
 			return err
 		}
-		if shared != nil {
-			return tx.SetGivenSecret(p.Account.ID, *shared)
-		}
-		return nil
+		set.Made = made
+		return c.Once.keep(tx, p, now, func() (int, []byte, error) { return c.Answer(set) })
 	})
-	if err != nil {
-		return nil, fmt.Errorf("change webhooks: %w", err)
-	}
 	s.dispatch.ring() // one that is switched on again has what waits
-	return made, nil
+	if err != nil {
+		s.seenAgain(ctx, p, c.Once, err)
+		return HookSet{}, fmt.Errorf("change webhooks: %w", err)
+	}
+	return set, nil
+}
+
+// changeWebhooks returns the webhooks that it has made.
+func (s *Service) changeWebhooks(tx *store.Tx, p Principal, c HookChange, now time.Time) (made []store.Webhook, err error) {
+	if err := s.checkWebhooks(tx, p, c.List); err != nil {
+		return nil, err
+	}
+	old, err := tx.Webhooks(tx.Context(), p.Account.ID, c.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	if c.Only {
+		unwanted := func(w store.Webhook) bool { return !slices.ContainsFunc(c.List, w.Same) }
+		if err := dropWebhooks(tx, old, unwanted); err != nil {
+			return nil, err
+		}
+		old = slices.DeleteFunc(old, unwanted)
+	}
+	for n, w := range c.List {
+		if i := slices.IndexFunc(old, w.Same); i >= 0 {
+			w.ID, w.AccountID, w.PhoneNumber, w.RetryPreset, w.Active = old[i].ID, p.Account.ID, old[i].PhoneNumber, old[i].RetryPreset, true
+			if err := errors.Join(tx.UpdateWebhook(w), tx.SetWebhookHealth(w)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		w.ID, w.AccountID, w.Dialect, w.Secret, w.Active, w.CreatedAt = newID("wh_"), p.Account.ID, c.Dialect, newWebhookSecret(), true, now.UnixMilli()+int64(n) // in their order
+		if err := tx.CreateWebhook(w); err != nil {
+			return nil, err
+		}
+		old, made = append(old, w), append(made, w)
+	}
+	if err := roomForWebhooks(len(old)); err != nil {
+		return nil, err
+	}
+	if c.Secret != nil {
+		err = tx.SetGivenSecret(p.Account.ID, *c.Secret)
+	}
+	return made, err
 }
 
 // RemoveWebhooks removes those of a kind, or of all kinds with "", that have one of the
@@ -105,12 +149,6 @@ func dropWebhooks(tx *store.Tx, list []store.Webhook, which func(store.Webhook) 
 		}
 	}
 	return nil
-}
-
-// GivenSecret is the secret that the account has chosen for its webhooks without one of
-// their own, "" for none.
-func (s *Service) GivenSecret(ctx context.Context, p Principal) (string, error) {
-	return s.store.GivenSecret(ctx, p.Account.ID)
 }
 
 func (s *Service) checkWebhooks(tx *store.Tx, p Principal, list []store.Webhook) error {

@@ -22,8 +22,8 @@ type Once struct {
 	// the same as an equal one that was accepted from the same API key, if that one came,
 	// or was repeated, within Config.RepeatWindow.
 	Try int
-	// Answer renders what the sender gets for the message that was made. It is called
-	// inside the message's transaction and must be quick.
+	// Answer renders what the sender gets for the message that was made; nil where it is
+	// none. It is called inside the message's transaction and must be quick.
 	Answer func(store.Message) (status int, body []byte, err error)
 }
 
@@ -38,8 +38,8 @@ func (r *Replay) Error() string { return "the request was made before" }
 
 // Replayed looks whether a request was made before. It returns *Replay where it was,
 // IdempotencyKeyReused where the key belongs to another request, and nil where the
-// key is new. Dialects ask it before every limit; Send asks again, so that of several
-// at once one takes effect.
+// key is new. Dialects ask it before every limit; whatever takes effect asks again in its
+// transaction, so that of several at once one does.
 func (s *Service) Replayed(ctx context.Context, p Principal, once *Once) error {
 	err := s.replay(ctx, s.store, p, once)
 	s.seenAgain(ctx, p, once, err)
@@ -65,7 +65,7 @@ func (s *Service) replay(ctx context.Context, r remembering, p Principal, o *Onc
 	case err != nil:
 		return fmt.Errorf("look for an earlier request: %w", err)
 	case a.Fingerprint != o.Fingerprint:
-		return &Error{Code: IdempotencyKeyReused, Message: "This Idempotency-Key was used with another request: choose a new key for a new message."}
+		return &Error{Code: IdempotencyKeyReused, Message: "This Idempotency-Key was used with another request: choose a new key for a new request."}
 	}
 	return &Replay{Status: a.Status, Body: []byte(a.Body)}
 }
@@ -100,13 +100,18 @@ func (s *Service) seenAgain(ctx context.Context, p Principal, o *Once, err error
 	}
 }
 
-// remember keeps the answer in the transaction that made the message. Refusals are
-// not kept: nothing has come of them, and the next try may be better.
+// remember keeps the answer in the transaction that made the message.
 func (o *Once) remember(tx *store.Tx, p Principal, m store.Message, now time.Time) error {
+	return o.keep(tx, p, now, func() (int, []byte, error) { return o.Answer(m) })
+}
+
+// keep keeps the answer to a request in the transaction that has done what it asks for.
+// Refusals are not kept: nothing has come of them, and the next try may be better.
+func (o *Once) keep(tx *store.Tx, p Principal, now time.Time, answer func() (status int, body []byte, err error)) error {
 	if o == nil {
 		return nil
 	}
-	status, body, err := o.Answer(m)
+	status, body, err := answer()
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const (
 
 func (a *API) contactRoutes() {
 	a.handle("GET /api/v2/contacts", cloud.MessagesRead, a.listContacts)
-	a.handle("POST /api/v2/contacts", cloud.MessagesSend, a.createContact)
+	a.handleOnce("POST /api/v2/contacts", cloud.MessagesSend, a.createContact)
 	a.handle("DELETE /api/v2/contacts", cloud.MessagesSend, a.deleteContacts)
 	a.handle("GET /api/v2/contacts/count", cloud.MessagesRead, a.countContacts)
 	a.handle("POST /api/v2/contacts/bulk", cloud.MessagesSend, a.createContacts)
@@ -85,15 +85,25 @@ func (a *API) createContact(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	made, created, err := a.cloud.CreateContacts(ctx, c.who, []cloud.NewContact{one}, update)
+	made, created, err := a.cloud.CreateContacts(ctx, c.who, cloud.NewContacts{
+		List: []cloud.NewContact{one}, Update: update, Once: c.once,
+		Answer: func(made []store.Contact, created int) (int, []byte, error) {
+			return madeContact(made, created).encode()
+		},
+	})
 	if err != nil {
 		return reply{}, err
 	}
+	return madeContact(made, created), nil
+}
+
+// madeContact is the answer to a contact that was made, or was there and is changed.
+func madeContact(made []store.Contact, created int) reply {
 	status := http.StatusOK
 	if created > 0 {
 		status = http.StatusCreated
 	}
-	return reply{status, oneContact{statusOK, renderContact(made[0])}}, nil
+	return reply{status, oneContact{statusOK, renderContact(made[0])}}
 }
 
 // newContact reads a contact in the present or the deprecated spelling of its fields.
@@ -168,7 +178,7 @@ func (a *API) createContacts(ctx context.Context, c call) (reply, error) {
 			return reply{}, err
 		}
 	}
-	made, _, err := a.cloud.CreateContacts(ctx, c.who, list, true)
+	made, _, err := a.cloud.CreateContacts(ctx, c.who, cloud.NewContacts{List: list, Update: true})
 	if err != nil {
 		return reply{}, err
 	}

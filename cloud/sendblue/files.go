@@ -13,7 +13,7 @@ import (
 
 func (a *API) fileRoutes() {
 	a.handle("POST /api/upload-file", cloud.MessagesSend, a.uploadFile)
-	a.handle("POST /api/upload-media-object", cloud.MessagesSend, a.uploadMediaObject)
+	a.handleOnce("POST /api/upload-media-object", cloud.MessagesSend, a.uploadMediaObject)
 }
 
 // uploaded is the answer to an upload.
@@ -77,7 +77,7 @@ func (a *API) uploadMediaObject(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	file, err := a.cloud.FetchFile(ctx, c.who, address)
+	file, err := a.cloud.FetchFile(ctx, c.who, address, c.once, func(f cloud.File) (int, []byte, error) { return created(f).encode() })
 	if err != nil {
 		return reply{}, err
 	}

@@ -141,8 +141,6 @@ func onceOf(c call) (*cloud.Once, error) {
 		return nil, nil
 	}
 	return &cloud.Once{Key: key, Fingerprint: print, Try: try, Answer: func(m store.Message) (int, []byte, error) {
-		out := accepted(c.who.Account, m)
-		data, err := cloud.JSON(out.body)
-		return out.status, data, err
+		return accepted(c.who.Account, m).encode()
 	}}, nil
 }

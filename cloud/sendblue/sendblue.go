@@ -42,8 +42,8 @@ func New(c *cloud.Service, log *slog.Logger) *API {
 	a.handleOnce("POST /api/send-message", cloud.MessagesSend, a.sendMessage)
 	a.handleOnce("POST /api/send-group-message", cloud.MessagesSend, a.sendGroupMessage)
 	a.handle("GET /api/account/webhooks", cloud.WebhooksManage, a.listWebhooks)
-	a.handle("POST /api/account/webhooks", cloud.WebhooksManage, a.addWebhooks)
-	a.handle("PUT /api/account/webhooks", cloud.WebhooksManage, a.replaceWebhooks)
+	a.handleOnce("POST /api/account/webhooks", cloud.WebhooksManage, a.addWebhooks)
+	a.handleOnce("PUT /api/account/webhooks", cloud.WebhooksManage, a.replaceWebhooks)
 	a.handle("DELETE /api/account/webhooks", cloud.WebhooksManage, a.removeWebhooks)
 	a.handle("GET /api/v2/events", cloud.MessagesRead, a.streamEvents)
 	for _, r := range refused {
@@ -67,7 +67,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 type call struct {
 	*http.Request
 	who  cloud.Principal
-	once *cloud.Once // of a request that takes effect once
+	once *cloud.Once // of a request that takes effect once; nil where nothing makes it that
 	body *body
 	out  http.ResponseWriter // for a handler that answers by itself
 }
@@ -77,6 +77,12 @@ type call struct {
 type reply struct {
 	status int
 	body   any
+}
+
+// encode is a reply as it is kept for a request that comes again.
+func (r reply) encode() (status int, body []byte, err error) {
+	body, err = cloud.JSON(r.body)
+	return r.status, body, err
 }
 
 // trouble is the body of an answer that could not be encoded.

@@ -58,17 +58,9 @@ type standardHook struct {
 }
 
 // hooksReply shows all webhooks of the account, and the secrets of those just made.
-func (a *API) hooksReply(ctx context.Context, c call, message string, made []store.Webhook) (reply, error) {
-	list, err := a.cloud.Webhooks(ctx, c.who, store.Sendblue)
-	if err != nil {
-		return reply{}, err
-	}
-	shared, err := a.cloud.GivenSecret(ctx, c.who)
-	if err != nil {
-		return reply{}, err
-	}
+func hooksReply(set cloud.HookSet, message string) reply {
 	byType := make(map[string][]any)
-	for _, w := range list {
+	for _, w := range set.List {
 		var one any = w.URL
 		if w.GivenSecret != "" || len(w.Numbers) > 0 {
 			one = hook{w.URL, w.GivenSecret, w.Numbers}
@@ -79,17 +71,26 @@ func (a *API) hooksReply(ctx context.Context, c call, message string, made []sto
 	for kind, list := range byType {
 		out.Webhooks[kind] = list
 	}
-	if shared != "" {
-		out.Webhooks["globalSecret"] = shared
+	if set.Secret != "" {
+		out.Webhooks["globalSecret"] = set.Secret
 	}
-	for _, w := range made {
+	for _, w := range set.Made {
 		out.Standard = append(out.Standard, standardHook{w.Kind, w.URL, w.Secret})
 	}
-	return reply{http.StatusOK, out}, nil
+	return reply{http.StatusOK, out}
 }
 
 func (a *API) listWebhooks(ctx context.Context, c call) (reply, error) {
-	return a.hooksReply(ctx, c, "", nil)
+	set, err := a.cloud.HookSet(ctx, c.who, store.Sendblue)
+	return hooksReply(set, ""), err
+}
+
+// changeWebhooks makes a change and answers with what there is then.
+func (a *API) changeWebhooks(ctx context.Context, c call, change cloud.HookChange, message string) (reply, error) {
+	change.Dialect, change.Once = store.Sendblue, c.once
+	change.Answer = func(set cloud.HookSet) (int, []byte, error) { return hooksReply(set, message).encode() }
+	set, err := a.cloud.ChangeWebhooks(ctx, c.who, change)
+	return hooksReply(set, message), err
 }
 
 // namedHooks reads a body with a type and a list of webhooks of it.
@@ -120,11 +121,7 @@ func (a *API) addWebhooks(ctx context.Context, c call) (reply, error) {
 	if len(list) == 0 && shared == nil {
 		return reply{}, cloud.Invalid("webhooks", "The 'webhooks' field is required.")
 	}
-	made, err := a.cloud.AddWebhooks(ctx, c.who, store.Sendblue, list, shared)
-	if err != nil {
-		return reply{}, err
-	}
-	return a.hooksReply(ctx, c, "Webhooks added successfully", made)
+	return a.changeWebhooks(ctx, c, cloud.HookChange{List: list, Secret: shared}, "Webhooks added successfully")
 }
 
 func (a *API) replaceWebhooks(ctx context.Context, c call) (reply, error) {
@@ -153,11 +150,7 @@ func (a *API) replaceWebhooks(ctx context.Context, c call) (reply, error) {
 	if len(byType) > 0 {
 		return reply{}, wrongHookType()
 	}
-	made, err := a.cloud.ReplaceWebhooks(ctx, c.who, store.Sendblue, list, secret)
-	if err != nil {
-		return reply{}, err
-	}
-	return a.hooksReply(ctx, c, "Webhooks updated successfully", made)
+	return a.changeWebhooks(ctx, c, cloud.HookChange{List: list, Only: true, Secret: &secret}, "Webhooks updated successfully")
 }
 
 func (a *API) removeWebhooks(ctx context.Context, c call) (reply, error) {
