@@ -23,8 +23,9 @@ type HookSet struct {
 // HookChange is a change of such webhooks.
 type HookChange struct {
 	Dialect string
-	// List are the webhooks to add, with Kind, URL, Events, Numbers and GivenSecret. One
-	// that is there takes its new settings, keeps its secret, and is switched on again.
+	// List are the webhooks to add, with Kind, URL, Events, Numbers, GivenSecret and
+	// RetryPreset. One that is there takes its new settings, keeps its secret, and is switched
+	// on again.
 	List   []store.Webhook
 	Only   bool    // all others are removed
 	Secret *string // becomes that of HookSet, nil to leave it
@@ -96,7 +97,7 @@ func (s *Service) changeWebhooks(tx *store.Tx, p Principal, c HookChange, now ti
 	}
 	for n, w := range c.List {
 		if i := slices.IndexFunc(old, w.Same); i >= 0 {
-			w.ID, w.AccountID, w.PhoneNumber, w.RetryPreset, w.Active = old[i].ID, p.Account.ID, old[i].PhoneNumber, old[i].RetryPreset, true
+			w.ID, w.AccountID, w.PhoneNumber, w.Active = old[i].ID, p.Account.ID, old[i].PhoneNumber, true
 			if err := errors.Join(tx.UpdateWebhook(w), tx.SetWebhookHealth(w)); err != nil {
 				return nil, err
 			}
@@ -152,8 +153,11 @@ func dropWebhooks(tx *store.Tx, list []store.Webhook, which func(store.Webhook) 
 }
 
 func (s *Service) checkWebhooks(tx *store.Tx, p Principal, list []store.Webhook) error {
-	for _, w := range list {
+	for i, w := range list {
 		if err := s.guard.checkURL(w.URL); err != nil {
+			return err
+		}
+		if err := checkPreset(&list[i]); err != nil {
 			return err
 		}
 		for _, number := range w.Numbers {

@@ -164,6 +164,12 @@ func (s *Service) checkWebhook(w *store.Webhook) error {
 		}
 	}
 	w.Events = once
+	return checkPreset(w)
+}
+
+// checkPreset refuses a way to try again that there is not, and writes the usual one in one
+// way.
+func checkPreset(w *store.Webhook) error {
 	if w.RetryPreset == usualPreset {
 		w.RetryPreset = ""
 	}

@@ -38,6 +38,17 @@ type hook struct {
 	URL     string   `json:"url"`
 	Secret  string   `json:"secret,omitempty"`
 	Numbers []string `json:"sendblue_numbers,omitempty"`
+	// RetryPreset is our own key: how it is tried again, where that is not the usual way.
+	RetryPreset string `json:"retry_preset,omitempty"`
+	// DisabledReason and DisabledAt are ours too, and only shown: why and since when the
+	// server has switched it off.
+	DisabledReason string `json:"disabled_reason,omitempty"`
+	DisabledAt     string `json:"disabled_at,omitempty"`
+}
+
+// plain tells whether a webhook is no more than its URL.
+func (h hook) plain() bool {
+	return h.Secret == "" && len(h.Numbers) == 0 && h.RetryPreset == "" && h.DisabledReason == ""
 }
 
 // hooks are the answer to all that is about webhooks.
@@ -61,9 +72,10 @@ type standardHook struct {
 func hooksReply(set cloud.HookSet, message string) reply {
 	byType := make(map[string][]any)
 	for _, w := range set.List {
-		var one any = w.URL
-		if w.GivenSecret != "" || len(w.Numbers) > 0 {
-			one = hook{w.URL, w.GivenSecret, w.Numbers}
+		h := hook{w.URL, w.GivenSecret, w.Numbers, w.RetryPreset, w.Disabled, stamp(w.DisabledAt)}
+		var one any = h
+		if h.plain() {
+			one = w.URL
 		}
 		byType[w.Kind] = append(byType[w.Kind], one)
 	}
@@ -235,7 +247,10 @@ func readHook(item json.RawMessage, wrong error) (w store.Webhook, err error) {
 	if w.GivenSecret, err = givenSecret(f, "secret"); err != nil {
 		return w, err
 	}
-	w.Numbers, err = f.list("sendblue_numbers")
+	if w.Numbers, err = f.list("sendblue_numbers"); err != nil {
+		return w, err
+	}
+	w.RetryPreset, err = f.text("retry_preset")
 	return w, err
 }
 

@@ -463,3 +463,48 @@ func TestUnknownIsPostedOnce(t *testing.T) {
 		t.Errorf("%q", posts)
 	}
 }
+
+// A webhook that the server has switched off says so, and is switched on by being added
+// again; how it is tried again is its owner's to choose.
+func TestSwitchedOffWebhook(t *testing.T) {
+	w := newWorld(t, nil)
+	gone := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusGone) }))
+	t.Cleanup(gone.Close)
+	url, got := receiver(t)
+	_, err := w.service.CreateWebhook(t.Context(), cloud.Principal{Account: w.account}, store.Webhook{Dialect: store.TextingBlue, URL: url + "/off", Events: []string{"webhook.disabled"}, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() string {
+		t.Helper()
+		return strings.ReplaceAll(string(w.ok("GET", "/api/account/webhooks", "").body), gone.URL, "GONE")
+	}
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[%q]}`, gone.URL))
+	if all := list(); all != `{"status":"OK","webhooks":{"receive":["GONE"]}}` {
+		t.Errorf("%s", all)
+	}
+	mac := w.connect(w.paired(w.line), "a")
+	mac.inbound("Hey")
+	if p := next(t, got); p.path != "/off" {
+		t.Errorf("%+v", p)
+	}
+	if all := list(); !strings.Contains(all, `{"receive":[{"url":"GONE","disabled_reason":"gone","disabled_at":"20`) {
+		t.Errorf("%s", all)
+	}
+	// What was read can be written back.
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[{"url":%q,"retry_preset":"sendblue","disabled_reason":"gone"}]}`, gone.URL))
+	if all := list(); all != `{"status":"OK","webhooks":{"receive":[{"url":"GONE","retry_preset":"sendblue"}]}}` {
+		t.Errorf("%s", all)
+	}
+	mac.inbound("Ho")
+	if p := next(t, got); p.path != "/off" { // it was on
+		t.Errorf("%+v", p)
+	}
+	w.ok("POST", "/api/account/webhooks", fmt.Sprintf(`{"webhooks":[{"url":%q,"retry_preset":"default"}]}`, gone.URL))
+	if all := list(); all != `{"status":"OK","webhooks":{"receive":["GONE"]}}` {
+		t.Errorf("%s", all)
+	}
+	for _, preset := range []string{`"never"`, `3`} {
+		w.call("POST", "/api/account/webhooks", w.pair, fmt.Sprintf(`{"webhooks":[{"url":%q,"retry_preset":%s}]}`, gone.URL, preset)).expect(t, http.StatusBadRequest, 4000, "invalid_request", "retry_preset")
+	}
+}
