@@ -222,6 +222,15 @@ func (q query) integer(name string, old, low, high int) (int, error) {
 	return n, nil
 }
 
+// momentForms are the ways of ISO 8601 to write a time that are understood: a date, or a
+// date with a time to the minute, the second or its fraction, and an offset with or without
+// its colon or its minutes. Where a form has seconds, time.Parse takes their fraction too.
+var momentForms = []string{
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700", "2006-01-02T15:04Z07", "2006-01-02T15:04",
+	"2006-01-02",
+}
+
 // moment reads a time of ISO 8601 as Unix milliseconds, 0 where there is none. The plus
 // of an offset may be lost. Without an offset it is UTC.
 func (q query) moment(name string) (int64, error) {
@@ -229,10 +238,10 @@ func (q query) moment(name string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} {
+	for _, form := range momentForms {
 		if t, err := time.Parse(form, strings.Replace(s, " ", "+", 1)); err == nil {
 			return max(t.UnixMilli(), 1), nil // 0 would be no time at all
 		}
 	}
-	return 0, cloud.Invalid(name, "The '%s' parameter must be a time in ISO 8601.", name)
+	return 0, cloud.Invalid(name, "The '%s' parameter must be a time in ISO 8601, such as 2025-01-15T10:30:00.000Z.", name)
 }
