@@ -15,12 +15,13 @@ func (a *API) lineRoutes() {
 	a.handle("GET /api/v2/lines/state", cloud.NumbersRead, a.lineStates)
 }
 
-// listLines names the numbers that messages can be sent from.
+// listLines names the numbers that messages can be sent from: from a paused one they are
+// refused.
 func (a *API) listLines(ctx context.Context, c call) (reply, error) {
 	list, err := a.cloud.Numbers(ctx, c.who)
 	numbers := []string{}
 	for _, n := range list {
-		if n.Verified {
+		if n.Verified && n.Line.Status == store.LineActive {
 			numbers = append(numbers, n.PhoneNumber)
 		}
 	}

@@ -160,7 +160,12 @@ func TestLines(t *testing.T) {
 			if out.Status != "OK" || len(out.SnapshotAt) != 24 || len(out.Data) != 1 || out.Data[0].WorkerID != "rel_a" || out.Data[0].Status != c.want || (out.Data[0].Reason == "") != (c.want == "ONLINE") {
 				t.Errorf("%s", a.body)
 			}
-			if a := w.ok("GET", "/api/lines", ""); string(a.body) != `{"numbers":["+15551234567"]}` {
+			numbers := `{"numbers":["+15551234567"]}`
+			if c.paused {
+				numbers = `{"numbers":[]}`
+				w.call("POST", "/api/send-message", w.pair, `{"number":"+19998887777","content":"Hello"}`).expect(t, http.StatusBadRequest, 4000, "invalid_request", "from_number")
+			}
+			if a := w.ok("GET", "/api/lines", ""); string(a.body) != numbers {
 				t.Errorf("%s", a.body)
 			}
 			other := w.newPair(w.newAccount("team_b", 0), "*")
