@@ -104,7 +104,7 @@ func TestPermissions(t *testing.T) {
 
 func TestWrongPathsAndMethods(t *testing.T) {
 	w := newWorld(t, nil)
-	for _, path := range []string{"/api/", "/api/v2", "/api/v2/messages/", "/api/v2/messages/a/b", "/api/message"} {
+	for _, path := range []string{"/api/", "/api/v2", "/api/v2/messages/", "/api/v2/messages/a/b", "/api/message", "/v3/auth/tokens", "/v3/verified-contacts/+1", "/accounts/messages", "/accounts/"} {
 		w.call("GET", path, w.pair, "").expect(t, http.StatusNotFound, 0, "not_found", "")
 	}
 	a := w.call("PATCH", "/api/v2/messages/"+aHandle, w.pair, "")

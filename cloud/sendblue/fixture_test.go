@@ -89,8 +89,9 @@ func (w *world) start() {
 	mux := http.NewServeMux()
 	w.service.RelayRoutes(mux)
 	api := held(w.t, sendblue.New(w.service, w.cfg.Log))
-	mux.Handle("/api/", api)
-	mux.Handle("/account", api)
+	for _, path := range sendblue.Paths {
+		mux.Handle(path, api)
+	}
 	mux.Handle("/v1/", textingblue.New(w.service, w.cfg.Log))
 	w.server = httptest.NewServer(mux)
 	ctx, cancel := context.WithCancel(context.Background())

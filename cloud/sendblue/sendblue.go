@@ -17,7 +17,11 @@ import (
 	"bluerelay/cloud/store"
 )
 
-// API serves /api/ and /account.
+// Paths are what the handler is to be registered for. Nothing is served below the last
+// two, where older and newer clients ask: they get the API's own words for it.
+var Paths = []string{"/api/", "/account", "/accounts/", "/v3/"}
+
+// API serves Paths.
 type API struct {
 	cloud *cloud.Service
 	log   *slog.Logger
@@ -32,7 +36,7 @@ type route struct {
 	need    cloud.Permission
 }
 
-// New makes the API's handler, to be registered for /api/ and /account.
+// New makes the API's handler, to be registered for Paths.
 func New(c *cloud.Service, log *slog.Logger) *API {
 	a := &API{cloud: c, log: log, mux: http.NewServeMux()}
 	a.handle("GET /api/v2/messages", cloud.MessagesRead, a.listMessages)

@@ -102,8 +102,9 @@ func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", s.cloud.Measured(store.TextingBlue, textingblue.New(s.cloud, cfg.log)))
 	vendor := s.cloud.Measured(store.Sendblue, sendblue.New(s.cloud, cfg.log))
-	mux.Handle("/api/", vendor)
-	mux.Handle("/account", vendor)
+	for _, path := range sendblue.Paths {
+		mux.Handle(path, vendor)
+	}
 	s.cloud.RelayRoutes(mux)
 	s.cloud.MediaRoutes(mux)
 	console.Console{Cloud: s.cloud, PublicURL: s.url, APIs: documents(), Simulated: cfg.simulated, Log: cfg.log}.Routes(mux)
