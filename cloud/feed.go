@@ -70,7 +70,7 @@ func (p Principal) mayHear(eventType string) bool {
 func (s *Service) readCursor(ctx context.Context, p Principal, dialect, cursor string) (place, error) {
 	at, ok := parseEventCursor(p.Account.ID, cursor)
 	if !ok {
-		return at, Invalid("after", "The 'after' parameter must be a cursor that this API has given.")
+		return at, Invalid("after", "The 'after' cursor must be one that this API has given.")
 	}
 	return at, s.verify(ctx, p, dialect, "after", at)
 }

@@ -108,7 +108,7 @@ func newEnvelope(code int, reason, message, field string) envelope {
 }
 
 // fieldNames are the fields that have another name here than in the rules.
-var fieldNames = map[string]string{"from": "from_number", "to": "number", "url": "webhooks"}
+var fieldNames = map[string]string{"from": "from_number", "to": "number", "url": "webhooks", "after": "Last-Event-ID"}
 
 // statusError is what every error's body begins with.
 const statusError = "ERROR"

@@ -508,3 +508,20 @@ func TestSwitchedOffWebhook(t *testing.T) {
 		w.call("POST", "/api/account/webhooks", w.pair, fmt.Sprintf(`{"webhooks":[{"url":%q,"retry_preset":%s}]}`, gone.URL, preset)).expect(t, http.StatusBadRequest, 4000, "invalid_request", "retry_preset")
 	}
 }
+
+// A place in the log that cannot be gone on from is answered by the name it was given in.
+func TestBadLastEventID(t *testing.T) {
+	w := newWorld(t, nil)
+	stranger := w.newPair(w.newAccount("team_b", 0), "*")
+	log, err := w.service.Events(t.Context(), cloud.Principal{Account: w.account}, store.Sendblue, "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, last := range map[pair]string{w.pair: "nonsense", stranger: log.Cursor} {
+		req := w.request("GET", "/api/v2/events", who, "")
+		req.Header.Set("Last-Event-ID", last)
+		if p := w.do(req).expect(t, http.StatusBadRequest, 4000, "invalid_request", "Last-Event-ID"); !strings.Contains(p.Message, "'Last-Event-ID'") {
+			t.Errorf("%+v", p)
+		}
+	}
+}
