@@ -24,3 +24,17 @@ func TestWhatAMacCannotDo(t *testing.T) {
 		w.call(r[0], r[1], pair{}, "").expect(t, http.StatusUnauthorized, 0, "unauthorized", "")
 	}
 }
+
+// A field that cannot be honoured is refused for its own reason.
+func TestFieldsThatAreNotSupported(t *testing.T) {
+	w := newWorld(t, nil)
+	for field, reason := range map[string]string{
+		`"send_style":"confetti"`: "private interfaces", `"reply_to":{"message_handle":"y"}`: "private interfaces", `"app_card":{}`: "private interfaces", `"seat_id":"x"`: "no seats",
+	} {
+		name := strings.Split(field, `"`)[1]
+		p := w.call("POST", "/api/send-message", w.pair, `{"number":"+19998887777","content":"Hello",`+field+`}`).expect(t, http.StatusBadRequest, 4000, "invalid_request", name)
+		if !strings.Contains(p.Message, reason) {
+			t.Errorf("%+v", p)
+		}
+	}
+}

@@ -81,10 +81,13 @@ func (a *API) outgoing(ctx context.Context, c call, f fields) (cloud.Outgoing, e
 	if utf8.RuneCountInString(out.Content) > maxContent {
 		return out, cloud.Invalid("content", "The 'content' field must not exceed %d characters.", maxContent)
 	}
-	for _, name := range []string{"send_style", "reply_to", "app_card", "seat_id"} {
+	for _, name := range []string{"send_style", "reply_to", "app_card"} {
 		if f.has(name) {
 			return out, cloud.Invalid(name, "The '%s' field is not supported: it needs Apple's private interfaces, which this server does not use.", name)
 		}
+	}
+	if f.has("seat_id") {
+		return out, cloud.Invalid("seat_id", "The 'seat_id' field is not supported. %s", noSeats)
 	}
 	out.ExpiresAt, err = f.moment("expires_at")
 	return out, err
