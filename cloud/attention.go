@@ -97,7 +97,7 @@ func (s *Service) alarm(tx *store.Tx, relay store.Relay, code, messageID string,
 // alarmed takes an alarm that a relay reports. Its message is named only where it is
 // the line's own.
 func (s *Service) alarmed(tx *store.Tx, relay store.Relay, r wire.Report, now time.Time) error {
-	m, err := s.subject(tx, relay, r)
+	m, err := s.subject(tx, relay, "", r)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

@@ -15,7 +15,7 @@ const maxAttempts = 20
 
 // progressed takes a report about the state of a message.
 func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, install string, r wire.Report, now time.Time) error {
-	m, err := s.subject(tx, relay, r)
+	m, err := s.subject(tx, relay, install, r)
 	if errors.Is(err, store.ErrNotFound) {
 		return s.strange(tx, relay, install, r, now)
 	}
@@ -137,8 +137,9 @@ func open(m store.Message) bool {
 	return m.Status == wire.Queued || m.Status == wire.StatusAccepted || m.Status == wire.StatusSending
 }
 
-// bind sees to it that one row is one message. One that was told as somebody's, and is
-// this message's after all, is taken from there. Where it is another message's, it is
+// bind sees to it that one row is one message. One that was told as somebody's or as the
+// owner's, and is this message's after all, is taken from there. Where it is another
+// message's, it is
 // evidence for that one only: two Macs of one Apple Account see each other's rows. Then
 // a message that is on its way is unknown. It is false where nothing is left to be done.
 func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *store.Step) (bool, error) {
@@ -152,12 +153,12 @@ func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *sto
 	if err != nil {
 		return false, err
 	}
-	if other.Direction == store.Inbound && step.InstallID == "" {
+	if step.InstallID == "" && (other.Direction == store.Inbound || other.Origin == store.OriginDevice) {
 		return true, s.replace(tx, other, m.ID, time.UnixMilli(step.Now))
 	}
 	step.AppleGUID = ""
-	if other.Origin == store.OriginDevice || step.InstallID != "" {
-		return true, nil // seen before it was known whose it is; or no fact at all
+	if step.InstallID != "" {
+		return true, nil // no fact at all
 	}
 	s.log.Error("report.row_bound_twice", "message", m.ID)
 	step.To, step.Evidence = wire.StatusUnknown, store.EvidenceRow
@@ -179,13 +180,13 @@ func (s *Service) strange(tx *store.Tx, relay store.Relay, install string, r wir
 }
 
 // subject is the message whose state a report tells. One without our id is about a
-// message that the owner typed.
-func (s *Service) subject(tx *store.Tx, relay store.Relay, r wire.Report) (store.Message, error) {
+// message that the owner typed, or one of an install that is gone.
+func (s *Service) subject(tx *store.Tx, relay store.Relay, install string, r wire.Report) (store.Message, error) {
 	if r.Message != "" {
 		return tx.Message(tx.Context(), relay.AccountID, r.Message)
 	}
 	m, err := tx.MessageByGUID(tx.Context(), relay.LineID, r.GUID)
-	if err == nil && m.Origin != store.OriginDevice {
+	if err == nil && m.Origin != store.OriginDevice && (m.Direction != store.Outbound || m.InstallID == install) {
 		err = store.ErrNotFound
 	}
 	return m, err

@@ -10,7 +10,8 @@ import (
 
 // replace takes back a message that was told as somebody's, because its row is that of the
 // line's own message by: Messages may say of an own row at first that somebody else wrote
-// it. It goes out of lists and totals, and whoever was told of it is told so. What it said
+// it, and the Mac that follows a lost one knows nothing of what that was asked to send. It
+// goes out of lists and totals, and whoever was told of it is told so. What it said
 // about being written to was nobody's wish; what was ended for that stays ended.
 func (s *Service) replace(tx *store.Tx, m store.Message, by string, now time.Time) error {
 	unheard, err := tx.TakeHeld(m.ID)

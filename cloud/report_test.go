@@ -216,12 +216,12 @@ func TestOddReportsAreAcknowledged(t *testing.T) {
 	if got := w.message(second); got.Status != wire.StatusDelivered || got.AppleGUID != "its own" {
 		t.Errorf("%+v", got)
 	}
-	// What was taken for the owner's own writing, and is ours after all, counts.
+	// What was taken for the owner's own writing, and is ours after all, counts there.
 	third := w.send(somebody)
 	m.order()
 	m.report(wire.Report{Kind: wire.Typed, Inbound: &wire.Inbound{GUID: "typed", From: somebody, Text: secretText, Status: wire.StatusSent}})
 	m.report(wire.Report{Kind: wire.Sent, Message: third, Attempt: 1, GUID: "typed"})
-	if got := w.message(third); got.Status != wire.StatusSent || got.AppleGUID != "" {
+	if got := w.message(third); got.Status != wire.StatusSent || got.AppleGUID != "typed" {
 		t.Errorf("%+v", got)
 	}
 	m.report(wire.Report{Kind: wire.Delivered, Message: first, GUID: "guid"})

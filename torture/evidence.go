@@ -49,6 +49,7 @@ type evidence struct {
 	claims   []claim
 	effects  []effect      // in the order in which they happened
 	dropped  map[group]int // what Messages took and nobody got
+	again    map[group]int // rows that Messages has made once more by itself, and that count as typed
 	runs     map[string][]scriptRun
 	sent     []sent
 	received []received

@@ -99,7 +99,7 @@ func (s shape) patience() time.Duration {
 
 // gather asks everybody.
 func (r *round) gather(ctx context.Context) (evidence, error) {
-	e := evidence{round: r.total.Rounds, runs: make(map[string][]scriptRun), dropped: make(map[group]int), bySMS: make(map[string]bool)}
+	e := evidence{round: r.total.Rounds, runs: make(map[string][]scriptRun), dropped: make(map[group]int), again: make(map[group]int), bySMS: make(map[string]bool)}
 	for _, l := range r.lines {
 		e.bySMS[l.number] = l.bySMS
 	}
@@ -151,7 +151,9 @@ func (e *evidence) take(line string, effects []simulator.Effect) {
 		switch {
 		case !one.Sent():
 			e.dropped[group(g)]++
-		case one.Kind != simulator.EffectDuplicate: // Messages' own doing
+		case one.Kind == simulator.EffectDuplicate:
+			e.again[group(g)]++
+		default:
 			e.effects = append(e.effects, g)
 		}
 	}

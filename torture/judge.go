@@ -204,9 +204,8 @@ func (j *jury) inboundOnce() {
 		case c.Direction == "inbound":
 			there[c.To+" "+c.Content]++
 		case c.Origin != "":
-			// A Mac that takes over sees the rows of what the one before it sent last.
 			key := c.From + c.To + hashOf(c.Content)
-			if j.typed[key]--; j.typed[key] < 0 && !j.changed(c.From) {
+			if j.typed[key]--; j.typed[key]+j.again[c.text()] < 0 {
 				j.accuse("typed", "message %s is said to have been typed by the owner", c.ID)
 			}
 		}

@@ -1,0 +1,86 @@
+package cloud
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// A Mac that was replaced, or whose journal is gone, leaves messages of which the cloud
+// cannot know. The Mac that follows it sees their rows, where both are of one Apple
+// Account, as something that it was not asked to send. A row is evidence whoever sees it;
+// that it sees none is not.
+
+const (
+	// lateRow is how long after its Mac was given up the row of a message may be dated:
+	// later an equal text is the owner's, who has written himself what did not go. So much
+	// two clocks may differ too.
+	lateRow = 10 * time.Minute
+	// longQueue is how long a message may have waited before it was sent.
+	longQueue = 7 * 24 * time.Hour
+)
+
+// leftover takes a row that a Mac tells as the owner's for what it is: of a message that
+// an earlier Mac or journal had. It returns false where it is none's.
+func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r wire.Report, now time.Time) (bool, error) {
+	in := r.Inbound
+	if !typedStatus(in.Status) || in.Sent == 0 {
+		return false, nil
+	}
+	peer := in.From
+	if in.Group || peer == "" {
+		peer = in.Chat
+	}
+	left, err := tx.Left(tx.Context(), line, peer, in.Sent-longQueue.Milliseconds(), in.Sent+lateRow.Milliseconds())
+	if err != nil {
+		return false, err
+	}
+	for _, m := range left {
+		steps, err := tx.Timeline(tx.Context(), m)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(steps, func(e store.TimelineEntry) bool { return e.AppleGUID == in.GUID }) {
+			return true, nil // of an attempt after which there was another
+		}
+		file, err := isFileOf(tx, m, in)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case file && m.Content != "":
+			return true, nil // a part of it; its text says more
+		case !(file || in.Text != "" && in.Text == m.Content) || !unknownSince(m, steps, in.Sent-lateRow.Milliseconds()):
+			continue
+		}
+		fact := wire.Report{Kind: wire.Kind(in.Status), At: r.At, Message: m.ID, GUID: in.GUID, Service: r.Service, Fault: r.Fault}
+		return true, s.progressed(tx, relay, line, "", fact, now)
+	}
+	return false, nil
+}
+
+// unknownSince tells whether nobody knows of a message, and has not known since a time or
+// later.
+func unknownSince(m store.Message, steps []store.TimelineEntry, since int64) bool {
+	if m.Status != wire.StatusUnknown && !(m.Status == wire.StatusFailed && m.ErrorCode == OutcomeUnknown) {
+		return false
+	}
+	return slices.ContainsFunc(steps, func(e store.TimelineEntry) bool {
+		return e.Status == wire.StatusUnknown && e.RecordedAt >= since
+	})
+}
+
+// isFileOf tells whether a row is nothing but the file that a message is sent with.
+func isFileOf(tx *store.Tx, m store.Message, in *wire.Inbound) (bool, error) {
+	if m.MediaURL == "" || in.Text != "" || len(in.Media) != 1 {
+		return false, nil
+	}
+	v, err := tx.Outgoing(tx.Context(), m.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return v.Name == cleanName(in.Media[0].Name, in.Media[0].MIME), err
+}

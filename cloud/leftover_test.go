@@ -1,0 +1,155 @@
+package cloud_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"bluerelay/cloud"
+	"bluerelay/cloud/store"
+	"bluerelay/wire"
+)
+
+// typedAt is a row that a Mac has seen and was not asked to send, made so long ago.
+func typedAt(guid, text string, ago time.Duration, files ...string) wire.Report {
+	in := &wire.Inbound{GUID: guid, From: somebody, Text: text, Sent: time.Now().Add(-ago).UnixMilli(), Status: wire.StatusSent}
+	for _, name := range files {
+		in.Media = append(in.Media, wire.Media{ID: "at_" + name, Name: name, MIME: "image/png"})
+	}
+	in.Attachments = len(files)
+	return wire.Report{Kind: wire.Typed, At: in.Sent, GUID: guid, Service: "iMessage", Inbound: in}
+}
+
+// hasty waits for no Mac that is to be replaced.
+func hasty(c *cloud.Config) { c.ReleaseWait = 10 * time.Millisecond }
+
+// lost is a message that a Mac had when another one took its place, and that other one.
+func (w *world) lost() (id string, fresh *mac) {
+	w.t.Helper()
+	old := w.connect(w.paired(w.line), hello("ins_a", 0))
+	id = w.send(somebody)
+	old.order()
+	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
+	fresh = w.connect(w.replace()(), hello("ins_b", 0))
+	if got := w.message(id).Status; got != wire.StatusUnknown {
+		w.t.Fatalf("it is %s", got)
+	}
+	return id, fresh
+}
+
+// typedOnes are the messages that the owner is said to have written.
+func (w *world) typedOnes() []string {
+	return w.column("SELECT content FROM messages WHERE origin = '" + store.OriginDevice + "' AND hidden_at = 0 ORDER BY seq")
+}
+
+// The row of a message that a lost Mac had begun is seen by the one that follows it: it
+// is evidence, and the owner has written nothing.
+func TestRowOfALostMac(t *testing.T) {
+	w := newWorld(t, hasty)
+	id, fresh := w.lost()
+	text := w.message(id).Content
+	fresh.report(typedAt("file", "", time.Second, "another.png"))
+	for range 2 {
+		fresh.report(typedAt("guid", text, time.Second))
+	}
+	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "guid" || got.ErrorCode != "" {
+		t.Errorf("%+v", got)
+	}
+	fresh.report(wire.Report{Kind: wire.Delivered, GUID: "guid"}) // it has no number for it
+	if got := w.message(id).Status; got != wire.StatusDelivered {
+		t.Errorf("it is %s", got)
+	}
+	// What comes in the same words after that is the owner's.
+	fresh.report(typedAt("again", text, 0))
+	if got := w.typedOnes(); !slices.Equal(got, []string{"", text}) {
+		t.Errorf("typed are %q", got)
+	}
+}
+
+// What the owner writes to the same person is no evidence: in other words, before there
+// was the message, long after its Mac was lost, or while its Mac is there.
+func TestRowsThatAreNoEvidence(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text string
+		ago  time.Duration
+	}{"other words": {"something else", time.Second}, "before": {"", time.Hour}, "long after": {"", -time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, hasty)
+			id, fresh := w.lost()
+			text := tt.text
+			if text == "" {
+				text = w.message(id).Content
+			}
+			fresh.report(typedAt("guid", text, tt.ago))
+			if got := w.message(id).Status; got != wire.StatusUnknown {
+				t.Errorf("it is %s", got)
+			}
+			if got := w.typedOnes(); !slices.Equal(got, []string{text}) {
+				t.Errorf("typed are %q", got)
+			}
+		})
+	}
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	id := w.send(somebody)
+	m.order()
+	m.report(wire.Report{Kind: wire.Unknown, Message: id, Attempt: 1})
+	m.report(typedAt("guid", w.message(id).Content, time.Second))
+	if got := w.message(id).Status; got != wire.StatusUnknown {
+		t.Errorf("its own Mac says that it is the owner's, and it is %s", got)
+	}
+}
+
+// The Mac that was lost comes back and says whose the row is: what the other one has told
+// as the owner's is taken back.
+func TestRowToldAsTheOwners(t *testing.T) {
+	w := newWorld(t, hasty)
+	secret := w.paired(w.line)
+	old := w.connect(secret, hello("ins_a", 0))
+	id := w.send(somebody)
+	old.order()
+	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
+	fresh := w.connect(w.replace()(), hello("ins_b", 0))
+	fresh.report(typedAt("guid", "in altered words", time.Second))
+	back := w.connect(secret, hello("ins_a", old.seq+1))
+	back.seq = old.seq
+	back.heardOut(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "guid"})
+	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "guid" {
+		t.Errorf("%+v", got)
+	}
+	if got := w.typedOnes(); len(got) > 0 {
+		t.Errorf("typed are %q", got)
+	}
+}
+
+// A message with a file has two rows. That of the file says nothing by itself, whether the
+// message is known to be sent or not; another file is the owner's.
+func TestFileOfALostMac(t *testing.T) {
+	s := site(t, func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write(jpeg) })
+	for name, sent := range map[string]bool{"sent": true, "unknown": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, reaching(s, hasty))
+			old := w.connect(w.paired(w.line), hello("ins_a", 0))
+			id := w.sendFile(somebody, s.URL+"/cat.jpg")
+			name := old.order().File.Name
+			if sent {
+				old.report(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "text"})
+			}
+			fresh := w.connect(w.replace()(), hello("ins_b", 0))
+			before := w.message(id).Status
+			fresh.report(typedAt("file", "", time.Second, name))
+			if got := w.message(id).Status; got != before {
+				t.Errorf("by its file it is %s", got)
+			}
+			fresh.report(typedAt("text", secretText, time.Second))
+			fresh.report(typedAt("other", "", time.Second, "dog.jpg"))
+			if got := w.message(id).Status; got != wire.StatusSent {
+				t.Errorf("it is %s", got)
+			}
+			if got := w.typedOnes(); !slices.Equal(got, []string{""}) {
+				t.Errorf("typed are %q", got)
+			}
+		})
+	}
+}
