@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -52,19 +51,6 @@ func (s *Service) Events(ctx context.Context, p Principal, dialect, after string
 			return page, nil
 		}
 	}
-}
-
-// mayHear tells whether a key shows an event: some tell what a permission guards that reading
-// messages does not need.
-func (p Principal) mayHear(eventType string) bool {
-	kind, _, _ := strings.Cut(eventType, ".")
-	switch kind {
-	case "webhook":
-		return p.Need(WebhooksManage) == nil
-	case "line", "relay":
-		return p.Need(NumbersRead) == nil
-	}
-	return true
 }
 
 func (s *Service) readCursor(ctx context.Context, p Principal, dialect, cursor string) (place, error) {
@@ -142,7 +128,7 @@ func (s *Service) eventsAfter(ctx context.Context, p Principal, dialect string, 
 	list = list[:min(len(list), limit)]
 	for _, t := range list {
 		after = placeAfter(t.Seq, t.EventID)
-		if p.mayHear(t.Type) {
+		if p.mayRead(t.Type) == nil {
 			page.Events = append(page.Events, FeedEvent{t, eventCursor(p.Account.ID, after)})
 		}
 	}

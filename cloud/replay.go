@@ -35,10 +35,14 @@ const (
 const noSuchPlace = "The '%s' field must be a cursor that this API has given, or a time in RFC 3339."
 
 // ReplayDelivery sends the event of a delivery again, with its id and its bytes. One
-// that still waits is tried now instead.
-func (s *Service) ReplayDelivery(ctx context.Context, w store.Webhook, id string) (d store.Delivery, err error) {
+// that still waits is tried now instead. It returns Forbidden for a key that could not read
+// the event.
+func (s *Service) ReplayDelivery(ctx context.Context, p Principal, w store.Webhook, id string) (d store.Delivery, err error) {
 	err = s.store.Write(ctx, func(tx *store.Tx) (err error) {
 		if d, err = tx.Delivery(tx.Context(), w.ID, id); err != nil {
+			return err
+		}
+		if err := p.mayRead(d.EventType); err != nil {
 			return err
 		}
 		now := time.Now().UnixMilli()
@@ -61,11 +65,16 @@ func replayOf(w store.Webhook, t store.Told, now int64) store.Delivery {
 }
 
 // ReplayEvents sends events to a webhook again, with their ids and their bytes: of a
-// range those that it asks for, whether it has had them or not.
+// range those that it asks for, whether it has had them or not. It returns Forbidden for a
+// key that could not read all that the webhook asks for: whoever may make webhooks must not
+// have the past told to one.
 func (s *Service) ReplayEvents(ctx context.Context, p Principal, w store.Webhook, a Again) (Replays, error) {
 	var list []store.Told
 	var out Replays
-	var err error
+	err := p.mayRead(w.Events...)
+	if err != nil {
+		return out, err
+	}
 	switch {
 	case a.Events != nil && a.After == "" && a.Before == "":
 		list, err = s.named(ctx, w, a.Events)

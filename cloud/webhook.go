@@ -25,6 +25,9 @@ func (s *Service) Webhook(ctx context.Context, p Principal, id string) (store.We
 // Dialect of w, and returns it with its secret.
 func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhook) (store.Webhook, error) {
 	w.ID, w.AccountID, w.Secret, w.CreatedAt = newID("wh_"), p.Account.ID, newWebhookSecret(), time.Now().UnixMilli()
+	if err := p.maySubscribe(w.Events); err != nil {
+		return store.Webhook{}, err
+	}
 	if err := s.checkWebhook(&w); err != nil {
 		return store.Webhook{}, err
 	}
@@ -96,6 +99,11 @@ func (s *Service) UpdateWebhook(ctx context.Context, p Principal, dialect, id st
 		}
 		w = old
 		c.Apply(&w)
+		if c.URL != nil || c.Events != nil || c.PhoneNumber != nil { // whom, or of what
+			if err := p.maySubscribe(w.Events); err != nil {
+				return err
+			}
+		}
 		if err := s.checkWebhook(&w); err != nil {
 			return err
 		}

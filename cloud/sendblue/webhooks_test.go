@@ -471,7 +471,7 @@ func TestSwitchedOffWebhook(t *testing.T) {
 	gone := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusGone) }))
 	t.Cleanup(gone.Close)
 	url, got := receiver(t)
-	_, err := w.service.CreateWebhook(t.Context(), cloud.Principal{Account: w.account}, store.Webhook{Dialect: store.TextingBlue, URL: url + "/off", Events: []string{"webhook.disabled"}, Active: true})
+	_, err := w.service.CreateWebhook(t.Context(), cloud.Principal{Account: w.account, Key: store.Key{Permissions: []string{"*"}}}, store.Webhook{Dialect: store.TextingBlue, URL: url + "/off", Events: []string{"webhook.disabled"}, Active: true})
 	if err != nil {
 		t.Fatal(err)
 	}

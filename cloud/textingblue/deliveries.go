@@ -83,7 +83,7 @@ func (a *API) replayDelivery(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	d, err := a.cloud.ReplayDelivery(ctx, w, c.PathValue("delivery"))
+	d, err := a.cloud.ReplayDelivery(ctx, c.who, w, c.PathValue("delivery"))
 	if err != nil {
 		return reply{}, err
 	}

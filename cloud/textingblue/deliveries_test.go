@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/store"
+	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
 )
 
@@ -180,6 +182,61 @@ func TestReplayOfARange(t *testing.T) {
 		`{"events":[` + strings.Repeat(`"x",`, 100) + `"x"]}`: "events",
 	} {
 		w.call("POST", path+"/replay", w.key, body).expect(t, http.StatusBadRequest, "invalid_request", param)
+	}
+}
+
+// Whoever may make webhooks hears what happens to messages, and by that alone nothing of
+// what has happened, nor anything of Macs and numbers.
+func TestReplayNeedsWhatReadingNeeds(t *testing.T) {
+	w, m, start := feedWorld(t, nil)
+	m.inbound(1)
+	past := item(t, w.eventsPage("?after=" + start).Events[0])
+	url, got := receiver(t, nil)
+	key := func(permissions ...string) string {
+		return w.newKey(w.account, store.TextingBlue, append(permissions, "webhooks:manage")...)
+	}
+	manager, reader, watcher := key(), key("messages:read"), key("numbers:read")
+	kept := func() []string {
+		return storetest.Rows(t, w.dsn, "SELECT id || url || events FROM webhooks UNION ALL SELECT id FROM deliveries ORDER BY 1")
+	}
+	refused := func(method, path, key, body, lacks string) {
+		t.Helper()
+		before := kept()
+		a := w.call(method, path, key, body)
+		a.expect(t, http.StatusForbidden, "forbidden", "")
+		if want := "This API key lacks the " + lacks + " permission"; a.problem(t).Message != want {
+			t.Errorf("%s %s: %s", method, path, a.body)
+		}
+		same(t, method+" "+path, kept(), before)
+	}
+	whole, named := fmt.Sprintf(`{"after":%q}`, start), fmt.Sprintf(`{"events":[%q]}`, past.ID)
+	path := "/v1/webhooks/" + w.call("POST", "/v1/webhooks", manager, fmt.Sprintf(`{"url":%q,"events":["message.received"]}`, url)).id(t)
+	refused("POST", path+"/replay", manager, whole, "messages:read")
+	refused("POST", path+"/replay", manager, named, "messages:read")
+	m.inbound(1) // and what happens from now on comes
+	next(t, got)
+	one := w.logged(path, 1, func(d delivery) bool { return d.Status == "delivered" }).Deliveries[0]
+	refused("POST", path+"/deliveries/"+one.ID+"/replay", manager, "", "messages:read")
+	w.call("PATCH", path, manager, `{"events":["message.sent"]}`) // what was delivered stays what it was
+	refused("POST", path+"/deliveries/"+one.ID+"/replay", manager, "", "messages:read")
+	for _, body := range []string{whole, named} {
+		w.call("PATCH", path, manager, `{"events":["message.received"]}`)
+		if a := w.call("POST", path+"/replay", reader, body); a.status != http.StatusAccepted || a.member(t, "replayed") == "0" {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+
+	macs := fmt.Sprintf(`{"url":%q,"events":["relay.online","line.paused"]}`, url+"/macs")
+	refused("POST", "/v1/webhooks", reader, macs, "numbers:read")
+	refused("PATCH", path, reader, `{"events":["message.sent","line.paused"]}`, "numbers:read")
+	path = "/v1/webhooks/" + w.call("POST", "/v1/webhooks", watcher, macs).id(t)
+	refused("PATCH", path, reader, `{"url":"https://example.com/mine"}`, "numbers:read")
+	refused("POST", path+"/replay", reader, `{"after":"2020-01-01T00:00:00Z"}`, "numbers:read")
+	if a := w.call("POST", path+"/replay", watcher, `{"after":"2020-01-01T00:00:00Z"}`); a.member(t, "replayed") != "1" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := w.call("PATCH", path, reader, `{"active":false}`); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 
