@@ -219,7 +219,7 @@ func (s *Service) sweep(ctx context.Context) {
 		s.hub.ringAll()
 		s.dispatch.ring()
 		s.fetch.ring()
-		for _, due := range []func(context.Context) error{s.expireDue, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents, s.dropPending, s.fetch.giveUp, s.lookForMissing, s.lookAfterCanaries} {
+		for _, due := range []func(context.Context) error{s.expireDue, s.endRest, s.giveUpUnknown, s.releaseDue, s.expireMedia, s.expireUploads, s.sweepOrphans, s.forgetRequests, s.lookForEvents, s.forgetEvents, s.dropPending, s.fetch.giveUp, s.lookForMissing, s.lookAfterCanaries} {
 			if err := due(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Error("sweep.failed", "error", err.Error())
 			}

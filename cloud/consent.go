@@ -164,28 +164,33 @@ func (s *Service) obey(tx *store.Tx, said wish, m store.Message, now time.Time) 
 	if said != wantsNone {
 		return nil
 	}
-	return s.withhold(tx, m.AccountID, lowerAddress(m.From), now)
+	return s.withhold(tx, m.AccountID, lowerAddress(m.From), withheldNow, now)
 }
 
-// withhold ends all that is still to be sent to an address. What a Mac has already, it is
-// asked to give up: what it had begun by then cannot be stopped.
-func (s *Service) withhold(tx *store.Tx, accountID, address string, now time.Time) error {
+// withhold ends what is still to be sent to an address: no more than most messages of the
+// first lines and one of each other, and the sweep what is left. What a Mac has already, it
+// is asked to give up: what it had begun by then cannot be stopped.
+func (s *Service) withhold(tx *store.Tx, accountID, address string, most int, now time.Time) error {
 	lines, err := tx.Lines(tx.Context(), accountID)
 	if err != nil {
 		return err
 	}
+	ended := 0
 	for _, line := range lines {
-		waiting, err := tx.OpenTo(tx.Context(), line.ID, address)
+		open, err := tx.OpenTo(tx.Context(), line.ID, address, max(most-ended, 0)+1) // one may be with a Mac
 		if err != nil {
 			return err
 		}
-		for _, m := range waiting {
+		for _, m := range open {
 			if err := s.withholdOne(tx, m, now); err != nil {
 				return err
 			}
+			if m.InstallID == "" {
+				ended++
+			}
 		}
 	}
-	return nil
+	return left(tx, store.Ending{AccountID: accountID, Address: address}, ended >= most)
 }
 
 func (s *Service) withholdOne(tx *store.Tx, m store.Message, now time.Time) error {

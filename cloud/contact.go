@@ -179,7 +179,7 @@ func (s *Service) consent(tx *store.Tx, c store.Contact, out *bool, now time.Tim
 	if err := tx.OptOut(said); err != nil {
 		return err
 	}
-	return s.withhold(tx, c.AccountID, c.Address, now)
+	return s.withhold(tx, c.AccountID, c.Address, withheldNow, now)
 }
 
 // DeleteContacts removes the contacts with some addresses or ids and says how many there

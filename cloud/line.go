@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"bluerelay/cloud/store"
-	"bluerelay/wire"
 )
 
 // NumberState is a line with what is known of its Mac.
@@ -181,7 +180,8 @@ func (c LineChange) apply(l *store.Line) {
 }
 
 // RemoveNumber takes a line out of use: its Mac may no longer connect, what waits
-// is canceled, what the Mac holds becomes unknown.
+// is canceled, at most endingBatch of it at once and the rest by the sweep, what the Mac
+// holds becomes unknown.
 func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) error {
 	if p.Test() {
 		return errTestNumber
@@ -192,18 +192,8 @@ func (s *Service) RemoveNumber(ctx context.Context, p Principal, id string) erro
 		if l, err = s.ownLine(tx.Context(), tx, p, id); err != nil {
 			return err
 		}
-		waiting, err := tx.Waiting(tx.Context(), l.ID)
-		if err != nil {
+		if err := s.endLine(tx, store.Ending{AccountID: l.AccountID, LineID: l.ID}, now); err != nil {
 			return err
-		}
-		for _, m := range waiting {
-			err := s.advance(tx, store.Step{
-				ID: m.ID, To: wire.Canceled, At: now.UnixMilli(), Now: now.UnixMilli(),
-				ErrorCode: canceled, ErrorMessage: "The number it was to be sent from was removed.", Evidence: store.EvidenceOperator,
-			})
-			if err != nil {
-				return err
-			}
 		}
 		if err := s.retire(tx, l, false, now); err != nil {
 			return err

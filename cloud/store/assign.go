@@ -13,8 +13,9 @@ type Room struct {
 }
 
 // Assign hands the oldest waiting messages of a line to an install: as many as there
-// is room for, one at a time to each peer, in their order, and none whose time has
-// passed. What it returns must be sent to that install only after the commit.
+// is room for, one at a time to each peer, in their order, none whose time has passed, and
+// none to whoever has opted out. What it returns must be sent to that install only after
+// the commit.
 func (tx *Tx) Assign(lineID, installID string, room Room, now int64) ([]Message, error) {
 	held, err := tx.CountHeld(tx.ctx, lineID)
 	if err != nil {
@@ -69,6 +70,7 @@ func (tx *Tx) candidates(lineID string, room Room, now int64) ([]candidate, erro
 		WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL AND awaits_media = 0 AND (expires_at = 0 OR expires_at > $2)
 		AND NOT EXISTS (SELECT 1 FROM messages AS h WHERE h.line_id = m.line_id AND h.peer = m.peer AND h.status IN ('queued', 'accepted', 'sending') AND h.seq < m.seq)
 		AND ($4 <> 0 OR NOT `+opens+`)
+		AND (m.origin <> '' OR NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.account_id = m.account_id AND c.address = m.peer AND c.opted_out = 1))
 		ORDER BY seq LIMIT $3`, lineID, now, room.Now, room.Opening)
 }
 
@@ -112,9 +114,9 @@ func (r reader) Assigned(ctx context.Context, installID, lineID string) ([]Messa
 	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND install_id = $2 AND status IN ('queued', 'accepted', 'sending') ORDER BY seq", lineID, installID)
 }
 
-// Waiting returns a line's messages that no install is responsible for.
-func (r reader) Waiting(ctx context.Context, lineID string) ([]Message, error) {
-	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL ORDER BY seq", lineID)
+// Waiting returns the oldest of a line's messages that no install is responsible for.
+func (r reader) Waiting(ctx context.Context, lineID string, limit int) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND status IN ('queued', 'accepted', 'sending') AND install_id IS NULL ORDER BY seq LIMIT $2", lineID, limit)
 }
 
 // Before returns the oldest message to the same peer that must be settled before m

@@ -51,7 +51,7 @@ func TestAssignOldestFirstOnePerPeer(t *testing.T) {
 	if got := assign(t, s, 4, 100); len(got) != 0 {
 		t.Errorf("beyond the window: %v", ids(got))
 	}
-	waiting, err := s.Waiting(t.Context(), lineID)
+	waiting, err := s.Waiting(t.Context(), lineID, 100)
 	if err != nil || !slices.Equal(ids(waiting), []string{"a2", "b2", "e1", "f1"}) {
 		t.Errorf("%v, %v", ids(waiting), err)
 	}

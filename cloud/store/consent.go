@@ -59,9 +59,10 @@ func (r reader) OptedOut(ctx context.Context, accountID string, addresses ...str
 	return collect(ctx, r, scanString, "SELECT address FROM contacts WHERE account_id = $1 AND address IN (''"+places.String()+") AND opted_out = 1", args...)
 }
 
-// OpenTo returns a line's messages to a person that are still to be sent, in order.
-func (r reader) OpenTo(ctx context.Context, lineID, address string) ([]Message, error) {
-	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND peer = $2 AND status IN ('queued', 'accepted', 'sending') ORDER BY seq", lineID, address)
+// OpenTo returns the oldest of a line's messages to a person that are still to be sent, in
+// order. An install is responsible for none of them but the first.
+func (r reader) OpenTo(ctx context.Context, lineID, address string, limit int) ([]Message, error) {
+	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE line_id = $1 AND peer = $2 AND status IN ('queued', 'accepted', 'sending') ORDER BY seq LIMIT $3", lineID, address, limit)
 }
 
 // ConsentWords are the words of an account; an empty list is none.

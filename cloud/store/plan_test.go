@@ -27,7 +27,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 	}
 	defer s.Close()
 	reads := []func(reader) error{
-		func(r reader) error { _, err := r.Waiting(ctx, "l"); return err },
+		func(r reader) error { _, err := r.Waiting(ctx, "l", 100); return err },
 		func(r reader) error { _, err := r.Assigned(ctx, "i", "l"); return err },
 		func(r reader) error { _, err := r.StaleUnknown(ctx, 1, 100); return err },
 		func(r reader) error { _, err := r.Overdue(ctx, "", 1, 100); return err },
@@ -72,8 +72,9 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.LateFetches(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.ExpiredMedia(ctx, 1, 10); return err },
 		func(r reader) error { _, err := r.Outgoing(ctx, "m"); return ignoreMissing(err) },
-		func(r reader) error { _, err := r.OpenTo(ctx, "l", "p"); return err },
+		func(r reader) error { _, err := r.OpenTo(ctx, "l", "p", 100); return err },
 		func(r reader) error { _, err := r.OptedOut(ctx, "a", "p", "q"); return err },
+		func(r reader) error { _, err := r.Endings(ctx, 10); return err },
 		func(r reader) error { _, err := r.LastFrom(ctx, "a", "p"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.LastTo(ctx, "a", "p"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.Participants(ctx, GroupKey{"l", "c"}); return err },
