@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"bluerelay/cloud/store"
 	"bluerelay/wire"
@@ -101,7 +102,7 @@ func TestTapbacksInWords(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	if n, err := w.store.CountOutbound(t.Context(), w.who.Account.ID, 0); err != nil || n != 0 {
+	if n, err := w.store.SentInMonth(t.Context(), w.who.Account.ID, time.Now().UnixMilli()); err != nil || n != 0 {
 		t.Errorf("%d count against the plan, %v", n, err)
 	}
 }

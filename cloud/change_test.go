@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"bluerelay/cloud"
 	"bluerelay/cloud/store"
@@ -116,7 +117,7 @@ func TestTypedMessages(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != one.ID {
 		t.Errorf("%d listed, %v", len(list), err)
 	}
-	if n, err := w.store.CountOutbound(t.Context(), w.who.Account.ID, 0); err != nil || n != 0 {
+	if n, err := w.store.SentInMonth(t.Context(), w.who.Account.ID, time.Now().UnixMilli()); err != nil || n != 0 {
 		t.Errorf("%d count against the plan, %v", n, err)
 	}
 	if events := w.events(); !slices.Equal(events, []string{"message.sent", "message.delivered", "message.received"}) {

@@ -285,3 +285,31 @@ func TestOptedOutIsShownAsItIs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was declined takes nothing from the plan, and a minute has room for so many of both.
+func TestDeclinedMessagesAreNoneOfThePlan(t *testing.T) {
+	w := newWorld(t, nil)
+	if _, err := w.service.SetOptOut(t.Context(), w.who, somebody, true); err != nil {
+		t.Fatal(err)
+	}
+	w.who.Account.MessagesPerMinute, w.who.Account.MonthlyMessages = 3, 2
+	send := func(to string) cloud.Code {
+		t.Helper()
+		_, err := w.service.Send(t.Context(), w.who, cloud.Outgoing{From: w.line.PhoneNumber, To: to, Content: secretText, KeepDeclined: true})
+		if err == nil {
+			return ""
+		}
+		return refusal(t, err).Code
+	}
+	for i, step := range []struct {
+		to   string
+		want cloud.Code
+	}{
+		{somebody, ""}, {somebody, ""}, {somebody, ""}, {somebody, cloud.RateLimited},
+		{"+14155550001", ""}, {"+14155550001", ""}, {"+14155550001", cloud.PlanLimitExceeded}, {somebody, cloud.RateLimited},
+	} {
+		if got := send(step.to); got != step.want {
+			t.Errorf("%d: %q, want %q", i, got, step.want)
+		}
+	}
+}

@@ -65,9 +65,7 @@ func withinPlan(tx *store.Tx, a store.Account, out Outgoing, now time.Time) erro
 		return overPlan("media_url", "Files are not part of this team's plan.")
 	}
 	if a.MonthlyMessages > 0 {
-		day := now.UTC()
-		month := time.Date(day.Year(), day.Month(), 1, 0, 0, 0, 0, time.UTC)
-		n, err := tx.CountOutbound(tx.Context(), a.ID, month.UnixMilli())
+		n, err := tx.SentInMonth(tx.Context(), a.ID, now.UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -75,16 +73,17 @@ func withinPlan(tx *store.Tx, a store.Account, out Outgoing, now time.Time) erro
 			return overPlan("", "Monthly message limit reached")
 		}
 	}
-	return withinMinute(tx, a, now)
+	return withinMinute(tx, a, false, now)
 }
 
 // withinMinute refuses a message where the account has had as many as it may in the
-// last 60 seconds. It asks the table: a restart forgives nothing.
-func withinMinute(tx *store.Tx, a store.Account, now time.Time) error {
+// last 60 seconds. What was declined takes nothing from what may be sent; one that is to be
+// declined counts with the others. It asks the table: a restart forgives nothing.
+func withinMinute(tx *store.Tx, a store.Account, declined bool, now time.Time) error {
 	if a.MessagesPerMinute == 0 {
 		return nil
 	}
-	oldest, err := tx.NthOutbound(tx.Context(), a.ID, a.MessagesPerMinute, now.Add(-time.Minute).UnixMilli())
+	oldest, err := tx.NthOutbound(tx.Context(), a.ID, a.MessagesPerMinute, now.Add(-time.Minute).UnixMilli(), declined)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -78,6 +78,9 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if declined, err := out.declined(tx, p.Account.ID); err != nil {
 			return err
 		} else if declined {
+			if err := withinMinute(tx, p.Account, true, now); err != nil {
+				return err
+			}
 			m, err = s.storeDeclined(tx, out.message(line, now), out, once, p, now)
 			return err
 		}

@@ -126,15 +126,22 @@ func scanMessage(r scanner) (m Message, err error) {
 	return m, err
 }
 
-// CreateMessage adds a message and gives it the account's next number. The number
-// is taken under the account's row, so the order of numbers is the order of
-// commits. It returns ErrExists for an Apple guid that the line already has.
+// CreateMessage adds a message, gives it the account's next number, and counts it in its
+// month where it counts against the plan. The number is taken under the account's row, so
+// the order of numbers is the order of commits. It returns ErrExists for an Apple guid that
+// the line already has.
 func (tx *Tx) CreateMessage(m *Message) error {
 	var ordinal int64
 	var hadRelay bool
-	err := tx.stmts.row(tx.ctx, `UPDATE accounts SET message_seq = message_seq + 1 WHERE id = $1
+	var sent int64 // the month that it is one more of, 0 for none
+	if m.counts() {
+		sent = month(m.CreatedAt)
+	}
+	err := tx.stmts.row(tx.ctx, `UPDATE accounts SET message_seq = message_seq + 1,
+		sent_in_month = CASE CAST($3 AS BIGINT) WHEN 0 THEN sent_in_month WHEN sent_month THEN sent_in_month + 1 ELSE 1 END,
+		sent_month = CASE CAST($3 AS BIGINT) WHEN 0 THEN sent_month ELSE CAST($3 AS BIGINT) END WHERE id = $1
 		RETURNING message_seq, (SELECT ordinal FROM lines WHERE id = $2), CASE WHEN EXISTS (SELECT 1 FROM relays WHERE line_id = $2) THEN 1 ELSE 0 END`,
-		m.AccountID, m.LineID).Scan(&m.Seq, &ordinal, &hadRelay)
+		m.AccountID, m.LineID, sent).Scan(&m.Seq, &ordinal, &hadRelay)
 	if err != nil {
 		return err
 	}
@@ -186,14 +193,6 @@ func (r reader) Resends(ctx context.Context, accountID, id string) ([]Message, e
 		family (member) AS (SELECT id FROM up WHERE repeats = ''
 			UNION SELECT m.id FROM family JOIN messages AS m ON m.resend_of = family.member AND m.resend_of <> '')
 		SELECT `+messageColumns+` FROM family CROSS JOIN messages AS m WHERE m.id = member AND m.id <> $1 AND m.account_id = $2`, id, accountID)
-}
-
-// CountOutbound counts the messages that an account had sent through us, created at
-// or after a time.
-func (r reader) CountOutbound(ctx context.Context, accountID string, since int64) (int64, error) {
-	var n int64
-	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE account_id = $1 AND created_at >= $2 AND direction = 'outbound' AND origin = ''", accountID, since).Scan(&n)
-	return n, err
 }
 
 // StaleUnknown returns messages that have been unknown since before a time and do
