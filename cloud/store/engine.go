@@ -56,7 +56,7 @@ var postgres = &engine{
 	enter:   "SELECT CAST(pg_current_xact_id() AS TEXT) FROM pg_advisory_xact_lock(1651275110, hashtext(current_schema()))",
 	server:  true,
 	findTexts: `SELECT seq AS hit FROM messages WHERE account_id = (SELECT id FROM accounts WHERE ordinal BETWEEN CAST(%[1]s AS BIGINT) / 1099511627776 AND CAST(%[3]s AS BIGINT) / 1099511627776)
-		AND ` + wordsPostgres + ` @@ to_tsquery('simple', %[2]s)`,
+		AND ` + strings.ReplaceAll(wordsPostgres, "%", "%%") + ` @@ to_tsquery('simple', %[2]s)`,
 	match:      func(words []string) string { return "'" + strings.Join(words, "' & '") + "':*" },
 	parameters: func(query string) string { return query },
 }

@@ -12,19 +12,22 @@ import (
 
 // PostgreSQL finds texts by an index of its own on the column; what is too long for that
 // is found by its beginning. In locale C it takes every character beyond ASCII for a letter,
-// so that a word in quotation marks would be another word: punctuation is made blanks first.
+// so that a word in quotation marks would be another word, and it keeps addresses, hosts,
+// paths and signed numbers in one piece: punctuation is made blanks first, and what is left
+// are the runs of letters and digits that Words makes of a question.
 var (
-	wordsPostgres = "to_tsvector('simple', TRANSLATE(LEFT(content, 50000), '" + string(punctuation) + "', '" + strings.Repeat(" ", len(punctuation)) + "'))"
+	wordsPostgres = "to_tsvector('simple', TRANSLATE(LEFT(content, 50000), '" + strings.ReplaceAll(string(punctuation), "'", "''") + "', '" + strings.Repeat(" ", len(punctuation)) + "'))"
 	indexPostgres = []string{
 		"DROP INDEX IF EXISTS messages_texts", // as it was before punctuation was heeded
-		"CREATE INDEX IF NOT EXISTS messages_words ON messages USING gin (" + wordsPostgres + ")",
+		"DROP INDEX IF EXISTS messages_words", // as it was before that of ASCII was
+		"CREATE INDEX IF NOT EXISTS messages_runs ON messages USING gin (" + wordsPostgres + ")",
 	}
 )
 
-// punctuation is what stands between words beyond ASCII: that of Latin-1, of Unicode's
+// punctuation is what stands between words: that of ASCII, of Latin-1, of Unicode's
 // general block and of East Asia. Emoji stay parts of words on PostgreSQL.
 var punctuation = func() (list []rune) {
-	for _, block := range [][2]rune{{0xa0, 0xbf}, {0x2000, 0x206f}, {0x3000, 0x303f}, {0xff00, 0xff65}} {
+	for _, block := range [][2]rune{{'!', '~'}, {0xa0, 0xbf}, {0x2000, 0x206f}, {0x3000, 0x303f}, {0xff00, 0xff65}} {
 		for c := block[0]; c <= block[1]; c++ {
 			if !unicode.In(c, unicode.L, unicode.N, unicode.Mn, unicode.Co) {
 				list = append(list, c)
