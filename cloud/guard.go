@@ -71,7 +71,8 @@ func (g guard) may(a netip.AddrPort) bool {
 }
 
 // client makes an HTTP client that reaches public and allowed addresses by https,
-// and allowed ones by http. It follows no redirect and uses no proxy: the guard
+// and allowed ones by http. How long an answer may take is its caller's to say, beside
+// timeout, 0 for no end of its own. It follows no redirect and uses no proxy: the guard
 // would see only the proxy's address.
 func (g guard) client(timeout time.Duration) *http.Client {
 	secure := g.transport(g.may)
@@ -89,6 +90,7 @@ func (g guard) client(timeout time.Duration) *http.Client {
 func (g guard) mediaClient(timeout time.Duration, roots *x509.CertPool) *http.Client {
 	t := g.transport(g.may)
 	t.DisableCompression = true
+	t.ResponseHeaderTimeout = 15 * time.Second // what has begun to come has longer
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &http.Client{
 		Timeout: timeout,
@@ -143,7 +145,6 @@ func (g guard) transport(may func(netip.AddrPort) bool) *http.Transport {
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10, // not the usual 10 MB for each of all that are under way
-		ResponseHeaderTimeout:  15 * time.Second,
 	}
 }
 
