@@ -13,7 +13,7 @@ import (
 // EventPage is a part of an account's log, in its order and without a hole.
 type EventPage struct {
 	Events []FeedEvent
-	Cursor string // to go on from; that of the question where there are no events
+	Cursor string // to go on from, also where there are no events
 	More   bool   // there are events after these already
 	// New are messages that have begun here since the page before, for whoever follows
 	// live. They come before the events of their own, and the log does not have them.
@@ -26,10 +26,17 @@ type FeedEvent struct {
 	Cursor string
 }
 
+// How far Events looks for something that may be shown.
+const (
+	eventsRead   = 100 // events that are read at a time, at least
+	eventBatches = 10  // how often, for one page
+)
+
 // Events returns the page of the account's log after a cursor, as a dialect tells it,
 // or its oldest page for "". What the dialect does not tell, or the key may not hear, is
-// left out of it, and passed by. Where events after the cursor are not kept any more it
-// returns CursorExpired.
+// left out of it, and passed by; where that is much the page is empty, and there is more
+// after its cursor. Where events after the cursor are not kept any more it returns
+// CursorExpired.
 func (s *Service) Events(ctx context.Context, p Principal, dialect, after string, limit int) (EventPage, error) {
 	var at place
 	var err error
@@ -41,16 +48,21 @@ func (s *Service) Events(ctx context.Context, p Principal, dialect, after string
 	if err != nil {
 		return EventPage{}, err
 	}
-	for {
-		var page EventPage
-		if page, at, err = s.eventsAfter(ctx, p, dialect, at, limit); err != nil {
+	var page EventPage
+	for range eventBatches {
+		if page, at, err = s.eventsAfter(ctx, p, dialect, at, max(limit, eventsRead)); err != nil {
 			return EventPage{}, err
 		}
 		page.Events = slices.DeleteFunc(page.Events, func(e FeedEvent) bool { return e.Body == "" })
 		if len(page.Events) > 0 || !page.More {
-			return page, nil
+			break
 		}
 	}
+	if len(page.Events) > limit {
+		page.Events = page.Events[:limit]
+		page.Cursor, page.More = page.Events[limit-1].Cursor, true
+	}
+	return page, nil
 }
 
 func (s *Service) readCursor(ctx context.Context, p Principal, dialect, cursor string) (place, error) {

@@ -626,6 +626,44 @@ func TestFeedKeepsWhatOtherPermissionsGuard(t *testing.T) {
 	}
 }
 
+// Whoever may see next to nothing of a log has none of it walked whole for one page.
+func TestPageOfALogThatIsKeptFromTheKey(t *testing.T) {
+	w, m, start := feedWorld(t, nil)
+	w.write(func(tx *store.Tx) error {
+		for n := range 1500 {
+			e := store.Event{ID: fmt.Sprintf("evt_%d", n), AccountID: w.account.ID, Type: "line.paused", LineID: w.line.ID, CreatedAt: time.Now().UnixMilli()}
+			err := tx.CreateEvent(&e)
+			if err == nil {
+				err = tx.Tell(store.Told{AccountID: e.AccountID, Dialect: store.TextingBlue, Seq: e.Seq, EventID: e.ID, Type: e.Type, LineID: e.LineID, Body: "{}", CreatedAt: e.CreatedAt})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	m.inbound(3)
+	reader := w.newKey(w.account, store.TextingBlue, "messages:read")
+	page := func(after string) (p eventsPage) {
+		t.Helper()
+		a := w.call("GET", "/v1/events?limit=2&after="+after, reader, "")
+		a.into(t, &p)
+		return p
+	}
+	first := page(start)
+	if len(first.Events) != 0 || !first.More || first.Cursor == start {
+		t.Errorf("%+v", first)
+	}
+	second := page(first.Cursor)
+	if len(second.Events) != 2 || !second.More || second.Cursor != item(t, second.Events[1]).Cursor {
+		t.Errorf("%+v", second)
+	}
+	last := page(second.Cursor)
+	if len(last.Events) != 1 || last.More || last.Cursor != item(t, last.Events[0]).Cursor {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestStreamsAreLimited(t *testing.T) {
 	w, _, _ := feedWorld(t, func(c *cloud.Config) { c.Streams = 2 })
 	first, _ := w.follow("")
