@@ -66,6 +66,24 @@ func (s *Service) AuthenticatePair(ctx context.Context, dialect, id, secret stri
 	return p, err
 }
 
+type keyReader interface {
+	KeyByHash(ctx context.Context, hash string) (store.Key, store.Account, error)
+}
+
+// stillGood reads a key and its account again, or returns Unauthorized for one that was
+// revoked meanwhile, by this process or beside it. Whoever acts without a key, as the server
+// itself does, stays as he is.
+func stillGood(ctx context.Context, r keyReader, p Principal) (Principal, error) {
+	if p.Key.SecretHash == "" {
+		return p, nil
+	}
+	key, account, err := r.KeyByHash(ctx, p.Key.SecretHash)
+	if errors.Is(err, store.ErrNotFound) {
+		return p, &Error{Code: Unauthorized, Message: invalidKey}
+	}
+	return Principal{Account: account, Key: key}, err
+}
+
 // Need returns Forbidden unless the key has the permission.
 func (p Principal) Need(want Permission) error {
 	if slices.Contains(p.Key.Permissions, string(want)) || slices.Contains(p.Key.Permissions, string(Everything)) {

@@ -214,7 +214,7 @@ func (s *Service) FollowEvents(ctx context.Context, p Principal, dialect, from s
 	due, looked := true, time.Now()
 	for {
 		if time.Since(looked) >= min(keyLook, s.cfg.Heartbeat) {
-			if err := s.stillGood(ctx, p); err != nil {
+			if _, err := stillGood(ctx, s.store, p); err != nil {
 				return err
 			}
 			looked = time.Now()
@@ -254,16 +254,6 @@ func (s *Service) placeOf(ctx context.Context, p Principal, dialect, from string
 		return s.oldestPlace(ctx, p, dialect)
 	}
 	return s.readCursor(ctx, p, dialect, from)
-}
-
-// stillGood returns Unauthorized for a key that was revoked meanwhile, by this process
-// or beside it.
-func (s *Service) stillGood(ctx context.Context, p Principal) error {
-	_, _, err := s.store.KeyByHash(ctx, p.Key.SecretHash)
-	if errors.Is(err, store.ErrNotFound) {
-		return &Error{Code: Unauthorized, Message: invalidKey}
-	}
-	return err
 }
 
 // lookForEvents wakes those who wait for events that another process has written: the

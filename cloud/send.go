@@ -61,6 +61,11 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 	var relay *session
 	var granted []store.Message
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		// A key that is revoked ends what is in flight too.
+		p, err := stillGood(tx.Context(), tx, p)
+		if err != nil {
+			return err
+		}
 		if err := s.replay(tx.Context(), tx, p, once); err != nil {
 			return err
 		}
