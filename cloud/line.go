@@ -18,26 +18,39 @@ type NumberState struct {
 
 // Numbers returns the account's lines.
 func (s *Service) Numbers(ctx context.Context, p Principal) ([]NumberState, error) {
+	list, err := s.Relays(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	today, err := s.today(ctx, p.Account.ID)
+	for i := range list {
+		list[i].MessagesToday = today[list[i].ID]
+	}
+	return list, err
+}
+
+// Relays returns the account's lines without MessagesToday.
+func (s *Service) Relays(ctx context.Context, p Principal) ([]NumberState, error) {
 	lines, err := s.store.Lines(ctx, p.Account.ID)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]NumberState, len(lines))
 	for i, l := range lines {
-		if list[i], err = s.numberState(ctx, l); err != nil {
+		if list[i], err = s.withRelay(ctx, l); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func (s *Service) numberState(ctx context.Context, l store.Line) (NumberState, error) {
+// today counts the messages since midnight UTC, by line.
+func (s *Service) today(ctx context.Context, accountID string) (map[string]int64, error) {
+	return s.store.CountByLine(ctx, accountID, time.Now().UnixMilli())
+}
+
+func (s *Service) withRelay(ctx context.Context, l store.Line) (NumberState, error) {
 	n := NumberState{Line: l}
-	midnight := time.Now().UTC().Truncate(24 * time.Hour).UnixMilli()
-	var err error
-	if n.MessagesToday, err = s.store.CountLine(ctx, l.ID, midnight); err != nil {
-		return n, err
-	}
 	if l.RelayID == "" {
 		return n, nil
 	}
@@ -52,7 +65,13 @@ func (s *Service) Number(ctx context.Context, p Principal, id string) (NumberSta
 	if err != nil {
 		return NumberState{}, err
 	}
-	return s.numberState(ctx, l)
+	n, err := s.withRelay(ctx, l)
+	if err != nil {
+		return n, err
+	}
+	today, err := s.today(ctx, p.Account.ID)
+	n.MessagesToday = today[l.ID]
+	return n, err
 }
 
 // OnlyLine is the number of the account's line, where it has exactly one.

@@ -260,7 +260,7 @@ func TestInboundIsStoredOnce(t *testing.T) {
 	// Another journal tells of the same row.
 	again := w.connect(w.paired(w.line), hello("ins_b", 0))
 	again.report(wire.Report{Kind: wire.Received, Inbound: &in})
-	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 3 {
-		t.Errorf("%d messages, %v", n, err)
+	if n, err := w.store.CountByLine(t.Context(), w.who.Account.ID, 0); err != nil || n[w.line.ID] != 3 {
+		t.Errorf("%v messages, %v", n, err)
 	}
 }

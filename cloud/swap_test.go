@@ -179,8 +179,8 @@ func TestReplacedMacTellsWhatItKnows(t *testing.T) {
 	if got := w.message(unheard).Status; got != wire.StatusSent {
 		t.Errorf("it is %s", got)
 	}
-	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 7 {
-		t.Errorf("%d messages, %v", n, err)
+	if n, err := w.store.CountByLine(t.Context(), w.who.Account.ID, 0); err != nil || n[w.line.ID] != 7 {
+		t.Errorf("%v messages, %v", n, err)
 	}
 }
 
@@ -234,8 +234,8 @@ func TestReplacedMacReadsFirst(t *testing.T) {
 	if got := w.inbox(); got.AppleGUID != "unread" {
 		t.Errorf("%+v", got)
 	}
-	if n, err := w.store.CountLine(t.Context(), w.line.ID, 0); err != nil || n != 1 {
-		t.Errorf("%d messages, %v", n, err)
+	if n, err := w.store.CountByLine(t.Context(), w.who.Account.ID, 0); err != nil || n[w.line.ID] != 1 {
+		t.Errorf("%v messages, %v", n, err)
 	}
 }
 

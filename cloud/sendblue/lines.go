@@ -18,7 +18,7 @@ func (a *API) lineRoutes() {
 // listLines names the numbers that messages can be sent from: from a paused one they are
 // refused.
 func (a *API) listLines(ctx context.Context, c call) (reply, error) {
-	list, err := a.cloud.Numbers(ctx, c.who)
+	list, err := a.cloud.Relays(ctx, c.who)
 	numbers := []string{}
 	for _, n := range list {
 		if n.Verified && n.Line.Status == store.LineActive {
@@ -44,7 +44,7 @@ type stateOfLine struct {
 }
 
 func (a *API) lineStates(ctx context.Context, c call) (reply, error) {
-	list, err := a.cloud.Numbers(ctx, c.who)
+	list, err := a.cloud.Relays(ctx, c.who)
 	states := make([]stateOfLine, len(list))
 	for i, n := range list {
 		states[i] = stateOf(n)

@@ -86,7 +86,7 @@ func TestFilesOfAsides(t *testing.T) {
 	if list, err := s.Asides(ctx, "msg_1"); err != nil || !reflect.DeepEqual(ids(list), []string{"msg_9", "msg_2", "msg_3"}) {
 		t.Errorf("%v, %v", ids(list), err)
 	}
-	if n, err := s.CountLine(ctx, "num_1", 0); err != nil || n != 1 {
-		t.Errorf("%d messages, %v", n, err)
+	if n, err := s.CountByLine(ctx, "team_1", 0); err != nil || n["num_1"] != 1 {
+		t.Errorf("%v messages, %v", n, err)
 	}
 }

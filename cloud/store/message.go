@@ -208,11 +208,23 @@ func (r reader) HasGUID(ctx context.Context, lineID, guid string) (bool, error) 
 	return n > 0, err
 }
 
-// CountLine counts a line's messages, of both directions, created at or after a
-// time. It looks at all of the account's since then, in an index that has the line in
-// the class: one index less for each message that is stored.
-func (r reader) CountLine(ctx context.Context, lineID string, since int64) (int64, error) {
-	return scanInt(r.stmts.row(ctx, `SELECT COUNT(*) FROM messages WHERE account_id = (SELECT account_id FROM lines WHERE id = $1) AND created_at >= $2
-		AND ABS(class) / CAST($3 AS BIGINT) = (SELECT ordinal FROM lines WHERE id = $1) AND ABS(class) % CAST($3 AS BIGINT) < CAST($4 AS BIGINT)`,
-		lineID, since, classCodes, classAside))
+// CountByLine counts the messages of an account's lines, of both directions, created on the
+// day of a time, in UTC, or later, by the line's id; a line without any is left out, and so
+// are messages that are hidden.
+func (r reader) CountByLine(ctx context.Context, accountID string, since int64) (map[string]int64, error) {
+	type count struct {
+		lineID string
+		n      int64
+	}
+	list, err := collect(ctx, r, func(r scanner) (c count, err error) {
+		err = r.Scan(&c.lineID, &c.n)
+		return c, err
+	}, `SELECT l.id, CAST(SUM(d.n) AS BIGINT) FROM message_days AS d JOIN lines AS l ON l.ordinal = d.class / CAST($3 AS BIGINT)
+		WHERE d.account_id = $1 AND d.day >= $2 AND d.class % CAST($3 AS BIGINT) < CAST($4 AS BIGINT) GROUP BY l.id`,
+		accountID, dayOf(since), classCodes, classAside)
+	counts := make(map[string]int64, len(list))
+	for _, c := range list {
+		counts[c.lineID] = c.n
+	}
+	return counts, err
 }

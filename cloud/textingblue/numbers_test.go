@@ -2,6 +2,7 @@ package textingblue_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -40,6 +41,43 @@ func TestNumbersOfATeam(t *testing.T) {
 	if string(empty.body) != `{"numbers":[]}` {
 		t.Errorf("%s", empty.body)
 	}
+}
+
+// Each number has the messages of its own, in both directions.
+func TestMessagesOfTheDay(t *testing.T) {
+	w := newWorld(t, nil)
+	w.newLine(w.account, "+14155550006")
+	second := w.newLine(w.account, "+14155550007")
+	other := w.newAccount("team_b", 0)
+	w.newLine(other, "+14155550008")
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	m.inbound(2)
+	w.send(somebody)
+	w.ok("POST", "/v1/messages/send", sending("from", `"+14155550007"`), http.StatusAccepted)
+	today := func(want map[string]int64) {
+		t.Helper()
+		var list struct {
+			Numbers []struct {
+				PhoneNumber   string `json:"phone_number"`
+				MessagesToday int64  `json:"messages_today"`
+			}
+		}
+		w.ok("GET", "/v1/numbers", "", http.StatusOK).into(t, &list)
+		got := make(map[string]int64)
+		for _, n := range list.Numbers {
+			got[n.PhoneNumber] = n.MessagesToday
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	today(map[string]int64{line: 3, "+14155550006": 0, "+14155550007": 1})
+	if one := w.ok("GET", "/v1/numbers/"+second.ID, "", http.StatusOK).member(t, "messages_today"); one != "1" {
+		t.Errorf("%s of one", one)
+	}
+	w.exec("UPDATE message_days SET day = day - 1") // since then it was midnight
+	m.inbound(1)
+	today(map[string]int64{line: 1, "+14155550006": 0, "+14155550007": 0})
 }
 
 func TestNumberIsUpdated(t *testing.T) {

@@ -56,7 +56,7 @@ func renderCheck(c wire.Check) check {
 
 // listRelays tells of the Macs of the account's numbers; numbers without one are left out.
 func (a *API) listRelays(ctx context.Context, c call) (reply, error) {
-	list, err := a.cloud.Numbers(ctx, c.who)
+	list, err := a.cloud.Relays(ctx, c.who)
 	if err != nil {
 		return reply{}, err
 	}
