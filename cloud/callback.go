@@ -24,23 +24,32 @@ func (s *Service) checkCallback(out Outgoing) error {
 	return err
 }
 
-// keepCallback writes down where the outcome of a new message is told.
-func (s *Service) keepCallback(tx *store.Tx, m store.Message, out Outgoing, now time.Time) error {
+// hostOf finds or makes the webhook that stands for the host of a message's callback; of one
+// without a callback there is none.
+func (s *Service) hostOf(tx *store.Tx, accountID string, out Outgoing, now time.Time) (store.Webhook, error) {
 	if out.Callback == "" {
-		return nil
+		return store.Webhook{}, nil
 	}
 	u, err := url.Parse(out.Callback)
 	if err != nil {
-		return err
+		return store.Webhook{}, err
 	}
 	hook, err := s.callbackHost(tx, store.Webhook{
-		AccountID: m.AccountID, Dialect: out.Dialect, URL: u.Scheme + "://" + strings.ToLower(u.Host), Events: s.cfg.Dialects[out.Dialect].Outcomes,
+		AccountID: accountID, Dialect: out.Dialect, URL: u.Scheme + "://" + strings.ToLower(u.Host), Events: s.cfg.Dialects[out.Dialect].Outcomes,
 		Active: true, Kind: store.KindCallback, CreatedAt: now.UnixMilli(),
 	})
 	if err != nil {
-		return fmt.Errorf("find the host of a callback: %w", err)
+		return hook, fmt.Errorf("find the host of a callback: %w", err)
 	}
-	return tx.CreateCallback(store.Callback{MessageID: m.ID, WebhookID: hook.ID, URL: out.Callback})
+	return hook, nil
+}
+
+// keepCallback writes down where the outcome of a new message is told.
+func (o Outgoing) keepCallback(tx *store.Tx, m store.Message, host store.Webhook) error {
+	if o.Callback == "" {
+		return nil
+	}
+	return tx.CreateCallback(store.Callback{MessageID: m.ID, WebhookID: host.ID, URL: o.Callback})
 }
 
 // hostUsed is how exactly the last use of a callback's host is known.

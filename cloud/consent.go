@@ -238,16 +238,14 @@ func (o Outgoing) declined(tx *store.Tx, accountID string) (bool, error) {
 }
 
 // storeDeclined stores a message that its recipient does not want, as one that has failed.
-func (s *Service) storeDeclined(tx *store.Tx, m store.Message, out Outgoing, once *Once, p Principal, now time.Time) (store.Message, error) {
+// host is that of its callback.
+func (s *Service) storeDeclined(tx *store.Tx, m store.Message, out Outgoing, host store.Webhook) (store.Message, error) {
 	m.Status, m.ErrorCode, m.ErrorMessage, m.AwaitsMedia, m.OptedOut = wire.StatusFailed, OptedOut, optedOutText, false, true
 	m, err := s.begin(tx, m)
 	if err != nil {
 		return m, err
 	}
-	if err := s.keepCallback(tx, m, out, now); err != nil {
-		return m, err
-	}
-	if err := once.remember(tx, p, m, now); err != nil {
+	if err := out.keepCallback(tx, m, host); err != nil {
 		return m, err
 	}
 	tx.OnCommit(s.dispatch.ring)

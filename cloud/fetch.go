@@ -244,20 +244,24 @@ func (f *fetcher) drop(ctx context.Context, one store.Fetch, why *unfit) error {
 	return nil
 }
 
+// checkOwnFile refuses a message with a file of this server that is not here.
+func (s *Service) checkOwnFile(tx *store.Tx, accountID string, out Outgoing, now time.Time) error {
+	token, name, own := s.ownPath(out.MediaURL)
+	if !own || out.fileOf != "" {
+		return nil
+	}
+	_, err := fileAt(tx.Context(), tx, accountID, token, name, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return Invalid("media_url", "The 'media_url' names no file of this account that is here.")
+	}
+	return err
+}
+
 // attach writes down which file a new message is to be sent with. It is fetched after
 // the answer, and the message waits for it.
 func (s *Service) attach(tx *store.Tx, m store.Message, out Outgoing, now time.Time) error {
 	if out.MediaURL == "" {
 		return nil
-	}
-	if token, name, own := s.ownPath(out.MediaURL); own && out.fileOf == "" {
-		_, err := fileAt(tx.Context(), tx, m.AccountID, token, name, now)
-		if errors.Is(err, store.ErrNotFound) {
-			return Invalid("media_url", "The 'media_url' names no file of this account that is here.")
-		}
-		if err != nil {
-			return err
-		}
 	}
 	u, err := url.Parse(out.MediaURL)
 	if err != nil {

@@ -77,28 +77,7 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		if err != nil {
 			return err
 		}
-		if err := out.checkGroup(tx, line); err != nil {
-			return err
-		}
-		if declined, err := out.declined(tx, p.Account.ID); err != nil {
-			return err
-		} else if declined {
-			if err := withinMinute(tx, p.Account, true, now); err != nil {
-				return err
-			}
-			m, err = s.storeDeclined(tx, out.message(line, now), out, once, p, now)
-			return err
-		}
-		if err := withinPlan(tx, p.Account, out, now); err != nil {
-			return err
-		}
-		if m, err = s.begin(tx, out.message(line, now)); err != nil {
-			return err
-		}
-		if err := s.attach(tx, m, out, now); err != nil {
-			return err
-		}
-		if err := s.keepCallback(tx, m, out, now); err != nil {
+		if m, err = s.compose(tx, p, line, out, now); err != nil {
 			return err
 		}
 		if err := once.remember(tx, p, m, now); err != nil {
@@ -123,6 +102,41 @@ func (s *Service) submit(ctx context.Context, p Principal, once *Once, what func
 		s.hub.ring(m.From) // one may have come meanwhile
 	}
 	return m, nil
+}
+
+// compose makes the message. Whatever is wrong with the request is said before what the
+// plan does not include.
+func (s *Service) compose(tx *store.Tx, p Principal, line store.Line, out Outgoing, now time.Time) (m store.Message, err error) {
+	if err := out.checkGroup(tx, line); err != nil {
+		return m, err
+	}
+	declined, err := out.declined(tx, p.Account.ID)
+	if err != nil {
+		return m, err
+	}
+	if err := s.checkOwnFile(tx, p.Account.ID, out, now); err != nil {
+		return m, err
+	}
+	host, err := s.hostOf(tx, p.Account.ID, out, now)
+	if err != nil {
+		return m, err
+	}
+	if declined {
+		if err := withinMinute(tx, p.Account, true, now); err != nil {
+			return m, err
+		}
+		return s.storeDeclined(tx, out.message(line, now), out, host)
+	}
+	if err := withinPlan(tx, p.Account, out, now); err != nil {
+		return m, err
+	}
+	if m, err = s.begin(tx, out.message(line, now)); err != nil {
+		return m, err
+	}
+	if err := s.attach(tx, m, out, now); err != nil {
+		return m, err
+	}
+	return m, out.keepCallback(tx, m, host)
 }
 
 func (o Outgoing) message(line store.Line, now time.Time) store.Message {

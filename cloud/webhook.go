@@ -35,17 +35,19 @@ func (s *Service) CreateWebhook(ctx context.Context, p Principal, w store.Webhoo
 		if err := ownNumber(tx, w); err != nil {
 			return err
 		}
-		if err := receiptsAllowed(tx, w, nil); err != nil {
-			return err
-		}
 		there, err := tx.Webhooks(tx.Context(), w.AccountID, w.Dialect)
 		if err != nil {
 			return err
 		}
-		if err := tx.CreateWebhook(w); err != nil {
+		if !slices.ContainsFunc(there, w.Same) { // else it is a conflict
+			if err := roomForWebhooks(len(there) + 1); err != nil {
+				return err
+			}
+		}
+		if err := receiptsAllowed(tx, w, nil); err != nil {
 			return err
 		}
-		return roomForWebhooks(len(there) + 1)
+		return tx.CreateWebhook(w)
 	})
 	return w, webhookExists(err)
 }

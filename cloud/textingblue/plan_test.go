@@ -1,6 +1,7 @@
 package textingblue_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -128,4 +129,26 @@ func TestNumbersAndMembersAreLimited(t *testing.T) {
 	}
 	w.ok("DELETE", "/v1/numbers/"+w.line.ID, "", http.StatusOK)
 	w.ok("POST", verify, `{"phone_number":"+14155550003"}`, http.StatusOK)
+}
+
+// What is wrong with a request is said before what the plan does not include.
+func TestMistakesComeBeforeThePlan(t *testing.T) {
+	w := newWorld(t, nil)
+	w.limit("free", func(l *store.Limits) { l.MonthlyMessages, l.NoMedia = 1, false })
+	w.send(somebody)
+	w.call("POST", "/v1/messages/send", w.key, seedRequest).expect(t, http.StatusPaymentRequired, "plan_limit_exceeded", "")
+	gone := sending("media_url", `"https://blue.example/media/nothing/a.png"`)
+	w.call("POST", "/v1/messages/send", w.key, gone).expect(t, http.StatusBadRequest, "invalid_request", "media_url")
+	w.limit("", func(l *store.Limits) { l.NoMedia = true })
+	w.call("POST", "/v1/messages/send", w.key, gone).expect(t, http.StatusBadRequest, "invalid_request", "media_url")
+	w.write(func(tx *store.Tx) (err error) {
+		for n := range 100 {
+			err = errors.Join(err, tx.CreateWebhook(store.Webhook{ID: fmt.Sprintf("wh_%d", n), AccountID: w.account.ID, Dialect: store.TextingBlue, URL: fmt.Sprintf("https://example.com/%d", n)}))
+		}
+		return err
+	})
+	const receipts = `{"url":"https://example.com/hook","events":["message.delivered"]}`
+	w.call("POST", "/v1/webhooks", w.key, receipts).expect(t, http.StatusBadRequest, "invalid_request", "url")
+	w.ok("DELETE", "/v1/webhooks/wh_0", "", http.StatusOK)
+	w.call("POST", "/v1/webhooks", w.key, receipts).expect(t, http.StatusPaymentRequired, "plan_limit_exceeded", "events")
 }
