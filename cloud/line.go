@@ -243,7 +243,8 @@ func (s *Service) retire(tx *store.Tx, l store.Line, replaced bool, now time.Tim
 }
 
 // AddLine registers a number, as set says where it differs from what is usual. A vouched one may send at once, its messages waiting
-// for a Mac; otherwise the pairing verifies it.
+// for a Mac; otherwise the pairing verifies it. A number that another account has only asked
+// for, and that nobody can pair any more, gives way.
 func (s *Service) AddLine(ctx context.Context, accountID, number string, set LineChange, vouched bool) (store.Line, error) {
 	if !ValidNumber(number) {
 		return store.Line{}, Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
@@ -257,6 +258,9 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 	l := store.Line{ID: newID("num_"), AccountID: accountID, PhoneNumber: number, Status: store.LineActive, Verified: vouched, CreatedAt: time.Now().UnixMilli()}
 	set.apply(&l)
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.giveWay(tx, l); err != nil {
+			return err
+		}
 		if err := tx.CreateLine(l); err != nil {
 			return err
 		}
@@ -273,6 +277,26 @@ func (s *Service) AddLine(ctx context.Context, accountID, number string, set Lin
 	return l, err
 }
 
+// giveWay takes out of use what stands in the way of a new line of another account: one with
+// its number that no Mac was ever paired with and nobody vouches for, and whose setup URLs
+// have ended. Else whoever asks for a number first would keep its owner out of it for ever.
+// Nothing can have been sent from it.
+func (s *Service) giveWay(tx *store.Tx, l store.Line) error {
+	old, err := tx.LineByNumber(tx.Context(), l.PhoneNumber)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	// A line is made a moment before its first setup URL.
+	if err != nil || old.AccountID == l.AccountID || old.Verified || l.CreatedAt < old.CreatedAt+s.cfg.SetupTTL.Milliseconds() {
+		return err
+	}
+	open, err := tx.HasOpenSetup(tx.Context(), old.ID, l.CreatedAt)
+	if err != nil || open {
+		return err
+	}
+	return tx.RemoveLine(old.ID, l.CreatedAt)
+}
+
 // VerifyNumber registers a number for the account, or takes the one that it has
 // registered and not paired, and returns its setup URL.
 func (s *Service) VerifyNumber(ctx context.Context, p Principal, number string) (setupURL string, err error) {
@@ -283,11 +307,8 @@ func (s *Service) VerifyNumber(ctx context.Context, p Principal, number string) 
 		return "", Invalid("phone_number", "The 'phone_number' field must be a valid E.164 phone number")
 	}
 	l, err := s.store.LineByNumber(ctx, number)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) || err == nil && l.AccountID != p.Account.ID {
 		l, err = s.AddLine(ctx, p.Account.ID, number, LineChange{}, false)
-	case err == nil && l.AccountID != p.Account.ID:
-		err = &Error{Code: Conflict, Message: "This phone number is registered already.", Param: "phone_number"}
 	}
 	if err != nil {
 		return "", err

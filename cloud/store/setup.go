@@ -48,6 +48,12 @@ func (r reader) SetupToken(ctx context.Context, hash string) (SetupToken, error)
 	return scanSetupToken(r.stmts.row(ctx, "SELECT "+setupColumns+" FROM setup_tokens WHERE token_hash = $1", hash))
 }
 
+// HasOpenSetup tells whether a line can be paired by a token that there is.
+func (r reader) HasOpenSetup(ctx context.Context, lineID string, now int64) (bool, error) {
+	n, err := scanInt(r.stmts.row(ctx, "SELECT COUNT(*) FROM setup_tokens WHERE line_id = $1 AND ended = '' AND expires_at > $2", lineID, now))
+	return n > 0, err
+}
+
 // TakeSetupToken uses a token up, or returns ErrNotFound when there is none, it has
 // ended or its time is over.
 func (tx *Tx) TakeSetupToken(hash string, now int64) (SetupToken, error) {

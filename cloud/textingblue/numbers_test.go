@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/store"
 	"bluerelay/wire"
 )
 
@@ -136,6 +137,51 @@ func TestNumberIsVerified(t *testing.T) {
 	a := w.call("POST", "/v1/numbers/verify", w.key, fmt.Sprintf(`{"phone_number":%q}`, number))
 	a.expect(t, http.StatusConflict, "conflict", "phone_number")
 	w.ok("POST", "/v1/numbers/verify", `{"phone_number":"`+line+`"}`, http.StatusOK) // vouched for, and without one
+}
+
+// Whoever asks for a number and never pairs a Mac does not keep others out of it.
+func TestUnverifiedNumberGivesWay(t *testing.T) {
+	w := newWorld(t, nil)
+	const body = `{"phone_number":"+14155550005"}`
+	squatter := w.newKey(w.newAccount("team_b", 0), store.TextingBlue, "*")
+	age := func() {
+		w.exec("UPDATE lines SET created_at = created_at - 700000")
+		w.exec("UPDATE setup_tokens SET expires_at = expires_at - 700000")
+	}
+	has := func(key string) bool {
+		t.Helper()
+		a := w.call("GET", "/v1/numbers", key, "")
+		return strings.Contains(string(a.body), "+14155550005")
+	}
+	verify := func(key string, status int) (url string) {
+		t.Helper()
+		a := w.call("POST", "/v1/numbers/verify", key, body)
+		if a.status != status {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		return strings.Trim(a.member(t, "setup_url"), `"`)
+	}
+	first := verify(squatter, http.StatusOK)
+	verify(w.key, http.StatusConflict) // it may be about to be paired
+	age()
+	verify(squatter, http.StatusOK)
+	verify(w.key, http.StatusConflict)
+	age()
+	mine := verify(w.key, http.StatusOK)
+	if has(squatter) || !has(w.key) {
+		t.Error("the number has not changed hands")
+	}
+	if status, _ := w.pair(first); status != http.StatusForbidden {
+		t.Errorf("the former setup URL: %d", status)
+	}
+	if status, _ := w.pair(mine); status != http.StatusOK {
+		t.Errorf("the new one: %d", status)
+	}
+	age()
+	verify(squatter, http.StatusConflict) // from the pairing on it stays
+	w.newLine(w.account, "+14155550006")  // and so does what the operator vouches for
+	age()
+	w.call("POST", "/v1/numbers/verify", squatter, `{"phone_number":"+14155550006"}`).expect(t, http.StatusConflict, "conflict", "phone_number")
 }
 
 func TestDeletedNumber(t *testing.T) {
