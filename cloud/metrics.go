@@ -28,6 +28,7 @@ type metrics struct {
 	accepted  prometheus.Counter
 	events    *prometheus.CounterVec
 	alarms    *prometheus.CounterVec
+	lag       prometheus.Histogram
 	sent      prometheus.Histogram
 	delivered prometheus.Histogram
 
@@ -40,10 +41,12 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 }
 
-// Buckets in seconds: of what a machine does, and of what waits for people and Macs.
+// Buckets in seconds: of what a machine does, of what waits for people and Macs, and of
+// what is quick unless it waits.
 var (
 	quick = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10}
 	slow  = []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200}
+	wide  = slices.Concat(quick, []float64{60, 300, 1800, 7200, 43200})
 )
 
 func newMetrics(st *store.Store) *metrics {
@@ -58,6 +61,7 @@ func newMetrics(st *store.Store) *metrics {
 	m.accepted = f.NewCounter(prometheus.CounterOpts{Name: "bluecloud_messages_accepted_total", Help: "Messages that were stored to be sent."})
 	m.events = counter("events_total", "Events that were recorded, by type.", "type")
 	m.alarms = counter("alarms_total", "What must not happen: duplicate_row is a message that somebody got twice.", "code")
+	m.lag = timer("relay_lag_seconds", "From the answer to a send until the message was in its Mac's journal, waiting included.", wide)
 	m.sent = timer("message_accept_to_sent_seconds", "From the answer to a send until its row was reported as sent.", slow)
 	m.delivered = timer("message_sent_to_delivered_seconds", "From sent to delivered, both as the Mac saw them.", slow)
 	m.hookLag = timer("webhook_lag_seconds", "From an event to the first try to post it.", quick)
@@ -107,6 +111,9 @@ func (m *metrics) alarmed(code string) {
 func (m *metrics) moved(msg store.Message, step store.Step) {
 	if msg.Origin != "" || msg.Direction != store.Outbound {
 		return
+	}
+	if step.To == wire.StatusAccepted && msg.Attempt == 1 {
+		m.lag.Observe(seconds(step.Now - msg.CreatedAt))
 	}
 	if step.To == wire.StatusSent && msg.SentAt == step.At {
 		m.sent.Observe(seconds(step.Now - msg.CreatedAt))

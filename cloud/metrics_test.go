@@ -57,6 +57,9 @@ func TestMetricsTellTheStory(t *testing.T) {
 	m.order()
 	m.order()
 	at := time.Now().UnixMilli()
+	for range 2 { // the second time it is no news
+		m.report(wire.Report{Kind: wire.Accepted, Message: first, Attempt: 1, At: at})
+	}
 	m.report(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, At: at})
 	m.report(wire.Report{Kind: wire.Delivered, Message: first, Attempt: 1, At: at + 1500})
 	m.report(wire.Report{Kind: wire.Unknown, Message: second, Attempt: 1, At: at, Fault: &wire.Fault{Code: "x", Text: "x"}})
@@ -74,6 +77,7 @@ func TestMetricsTellTheStory(t *testing.T) {
 		"bluecloud_line_relay_alarms"+line+" 2", "bluecloud_messages_unknown 1", "bluecloud_webhook_pending_deliveries 0",
 		`bluecloud_events_total{type="message.sent"} 1`, `bluecloud_events_total{type="message.delivered"} 1`, `bluecloud_events_total{type="message.unknown"} 1`,
 		`bluecloud_alarms_total{code="duplicate_row"} 1`, `bluecloud_alarms_total{code="other"} 1`,
+		"bluecloud_relay_lag_seconds_count 1", `bluecloud_relay_lag_seconds_bucket{le="60"} 1`,
 		"bluecloud_message_accept_to_sent_seconds_count 1", "bluecloud_message_sent_to_delivered_seconds_count 1", "bluecloud_message_sent_to_delivered_seconds_sum 1.5",
 		`bluecloud_message_sent_to_delivered_seconds_bucket{le="1"} 0`, `bluecloud_message_sent_to_delivered_seconds_bucket{le="2.5"} 1`,
 		"bluecloud_webhook_lag_seconds_count 3", `bluecloud_webhook_attempts_total{result="2xx"} 2`, `bluecloud_webhook_attempts_total{result="4xx"} 1`, `bluecloud_webhooks_disabled_total{reason="gone"} 1`,
