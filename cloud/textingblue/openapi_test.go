@@ -57,7 +57,7 @@ func TestDocumentNeedsNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json; charset=utf-8" || resp.Header.Get("x-ratelimit-remaining") != "2147483647" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
 }
