@@ -2,6 +2,7 @@ package sendblue_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -17,7 +18,9 @@ import (
 func TestStatusOfALineIsTold(t *testing.T) {
 	w := newWorld(t, nil)
 	secret := w.paired(w.line)
-	resp, err := http.DefaultClient.Do(w.request("GET", "/api/v2/events?types=line.status.changed", w.pair, ""))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	resp, err := http.DefaultClient.Do(w.request("GET", "/api/v2/events?types=line.status.changed", w.pair, "").WithContext(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}

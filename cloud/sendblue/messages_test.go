@@ -1,6 +1,7 @@
 package sendblue_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -450,11 +451,13 @@ func TestNoFilterIsPassedOver(t *testing.T) {
 			t.Errorf("%s: %d, not %d", query, *list.Pagination.Total, want)
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // a stream of everything would not end
+	defer cancel()
 	for path, field := range map[string]string{
 		"v2/messages?group_id=%zz": "group_id", "v2/messages?limit=1&number=%2": "number", "v2/messages?service=SMS;x": "service", "v2/messages?unknown=%FF": "unknown",
 		"status?handle=%": "handle", "evaluate-service?number=%": "number", "v2/contacts?cid=%": "cid", "v2/events?types=%": "types",
 	} {
-		w.call("GET", "/api/"+path, w.pair, "").expect(t, http.StatusBadRequest, 4000, "invalid_request", field)
+		w.do(w.request("GET", "/api/"+path, w.pair, "").WithContext(ctx)).expect(t, http.StatusBadRequest, 4000, "invalid_request", field)
 	}
 	form := func(path, body string) answer {
 		req := w.request("POST", path, w.pair, body)
