@@ -41,6 +41,8 @@ type posted struct {
 	SendblueNumber   string   `json:"sendblue_number"`
 	Service          string   `json:"service"`
 	GroupDisplayName string   `json:"group_display_name"`
+	// ReplacedBy is the line's own message that this one is in truth: a key of ours.
+	ReplacedBy string `json:"replaced_by_handle,omitempty"`
 }
 
 func post(a store.Account, m store.Message) posted {
@@ -52,6 +54,7 @@ func post(a store.Account, m store.Message) posted {
 		FromNumber: full.FromNumber, Number: full.Number, ToNumber: full.ToNumber, Plan: full.Plan, MediaURL: full.MediaURL,
 		MessageType: full.MessageType, GroupID: full.GroupID, Participants: full.Participants, OptedOut: full.OptedOut,
 		SendblueNumber: full.SendblueNumber, Service: full.Service, GroupDisplayName: full.GroupDisplayName,
+		ReplacedBy: cloud.Handle(m.ReplacedBy),
 	}
 	if full.IsOutbound {
 		out.WasDowngraded = &full.WasDowngraded

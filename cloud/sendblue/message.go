@@ -57,8 +57,6 @@ type extras struct {
 	EditedAt  string   `json:"date_edited,omitempty"`
 	UnsentAt  string   `json:"date_unsent,omitempty"`
 	ExpiresAt string   `json:"expires_at,omitempty"`
-	// ReplacedBy is the line's own message that this one is in truth.
-	ReplacedBy string `json:"replaced_by_handle,omitempty"`
 }
 
 // statuses are the API's ten for each of our phases. SUCCESS is none of them.
@@ -83,7 +81,7 @@ func render(a store.Account, m store.Message) message {
 		WasDowngraded: m.Downgraded || m.Fallback, MessageType: store.TypeMessage, Participants: []string{}, Plan: a.Plan,
 		SendblueNumber: m.From, OptedOut: m.OptedOut, failure: failureOf(m),
 		extras: extras{
-			AppleGUID: m.AppleGUID, DateRead: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: cloud.Handle(m.ReplyTo), ReplacedBy: cloud.Handle(m.ReplacedBy),
+			AppleGUID: m.AppleGUID, DateRead: stamp(m.ReadAt), Origin: m.Origin, ReplyTo: cloud.Handle(m.ReplyTo),
 			EditedAt: stamp(m.EditedAt), UnsentAt: stamp(m.UnsentAt), ExpiresAt: stamp(m.ExpiresAt),
 		},
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bluerelay/cloud"
+	"bluerelay/cloud/sendblue"
 	"bluerelay/cloud/store"
 	"bluerelay/cloud/store/storetest"
 	"bluerelay/wire"
@@ -522,6 +523,23 @@ func TestBadLastEventID(t *testing.T) {
 		req.Header.Set("Last-Event-ID", last)
 		if p := w.do(req).expect(t, http.StatusBadRequest, 4000, "invalid_request", "Last-Event-ID"); !strings.Contains(p.Message, "'Last-Event-ID'") {
 			t.Errorf("%+v", p)
+		}
+	}
+}
+
+// What was told as received and is the line's own message says so, and nothing else does.
+func TestReplacedIsNamed(t *testing.T) {
+	for by, want := range map[string]bool{"": false, "msg_abcdefghijkl": true} {
+		body, err := sendblue.Dialect().Body(store.Event{Type: "message.updated"}, store.Message{ID: "msg_aaaaaaaaaaaa", Direction: store.Inbound, Status: "received", ReplacedBy: by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told map[string]any
+		if err := json.Unmarshal([]byte(body), &told); err != nil {
+			t.Fatal(err)
+		}
+		if handle, is := told["replaced_by_handle"]; is != want || is && handle != cloud.Handle(by) {
+			t.Errorf("by %q: %s", by, body)
 		}
 	}
 }
