@@ -82,6 +82,23 @@ type calendar struct {
 // not of it.
 type dayRange struct{ first, last int64 }
 
+// times are the first and the last moment of its days.
+func (d dayRange) times() (from, to int64) {
+	const most = math.MaxInt64 / dayLength
+	from, to = math.MinInt64, math.MaxInt64
+	if d.first > 0 {
+		from = d.first * dayLength
+	} else if d.first > -most {
+		from = (d.first-1)*dayLength + 1
+	}
+	if d.last < 0 {
+		to = d.last * dayLength
+	} else if d.last < most {
+		to = (d.last+1)*dayLength - 1
+	}
+	return from, to
+}
+
 // maxRanges is how many rows of days are counted one by one. Where there are more, they
 // lie close together.
 const maxRanges = 16

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"reflect"
 	"testing"
 )
@@ -49,6 +50,20 @@ func TestCalendar(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got.whole, c.whole) || !reflect.DeepEqual(got.part, c.part) {
 			t.Errorf("%s: whole %v, in part %v; want %v, %v", name, got.whole, got.part, c.whole, c.part)
+		}
+	}
+}
+
+// Every moment is within the times of its day, and its neighbours are not.
+func TestTimesOfDays(t *testing.T) {
+	for _, at := range []int64{math.MinInt64, math.MinInt64 + 1, -3*dayLength - 1, -3 * dayLength, -dayLength, -1, 0, 1, dayLength - 1, dayLength, 20_000 * dayLength, math.MaxInt64 - 1, math.MaxInt64} {
+		day := dayOf(at)
+		from, to := dayRange{day, day}.times()
+		if at < from || at > to || dayOf(from) != day || dayOf(to) != day {
+			t.Errorf("%d is on day %d, from %d to %d", at, day, from, to)
+		}
+		if from > math.MinInt64 && dayOf(from-1) == day || to < math.MaxInt64 && dayOf(to+1) == day {
+			t.Errorf("day %d is longer than from %d to %d", day, from, to)
 		}
 	}
 }

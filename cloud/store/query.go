@@ -42,7 +42,7 @@ func (q *query) places(b branch, all int64, fewOfParty bool) []string {
 	if b.party == "" && f.Group == "" && !b.every && f.Text == "" {
 		n := b.size()
 		switch {
-		case f.Order == ByCreated && f.Sent == (Span{}) && f.Updated == (Span{}) && len(b.classes) <= maxMerged && q.merging(len(b.classes)) < q.scanning(n, all):
+		case f.Order == ByCreated && q.datedByDay() && len(b.classes) <= maxMerged && q.merging(len(b.classes)) < q.scanning(n, all):
 			var parts []string
 			for _, class := range padded(b.classes) {
 				parts = append(parts, columns+"class = "+q.place(class)+q.spans(false)+q.before())
@@ -114,7 +114,7 @@ func (q *query) column(o Order) string {
 // its own index, instead of which SQLite takes that of all times where it is told two ends
 // of a span.
 func (q *query) spans(ofParty bool) string {
-	var where strings.Builder
+	var where, byTimes strings.Builder
 	for _, one := range []struct {
 		order Order
 		span  Span
@@ -126,14 +126,38 @@ func (q *query) spans(ofParty bool) string {
 		if ofParty && one.order == ByCreated {
 			column = "+created_at"
 		}
+		to := &where
+		if q.filter.Order == ByCreated && one.order != ByCreated {
+			to = &byTimes
+		}
 		if one.span.From != 0 {
-			where.WriteString(" AND " + column + " >= " + q.place(one.span.From))
+			to.WriteString(" AND " + column + " >= " + q.place(one.span.From))
 		}
 		if one.span.To != 0 {
-			where.WriteString(" AND " + column + " <= " + q.place(one.span.To))
+			to.WriteString(" AND " + column + " <= " + q.place(one.span.To))
 		}
 	}
-	return where.String()
+	return where.String() + q.orByDay(byTimes.String())
+}
+
+// datedByDay tells whether the times of most of a list's messages need not be looked at:
+// their days are in it.
+func (q *query) datedByDay() bool {
+	return q.filter.Sent == (Span{}) && q.filter.Updated == (Span{}) || len(q.calendar.whole) > 0
+}
+
+// orByDay puts the days that are in a list whole before conditions of other times, which
+// an index by class or party does not have.
+func (q *query) orByDay(conditions string) string {
+	if conditions == "" || len(q.calendar.whole) == 0 {
+		return conditions
+	}
+	var days strings.Builder
+	for _, d := range q.calendar.whole {
+		from, to := d.times()
+		days.WriteString("+created_at BETWEEN " + q.place(from) + " AND " + q.place(to) + " OR ")
+	}
+	return " AND (" + days.String() + strings.TrimPrefix(conditions, " AND ") + ")"
 }
 
 // before is the condition of what follows the message after which the page begins.
