@@ -121,7 +121,7 @@ func (q *query) spans(ofParty bool) string {
 	}{{ByCreated, q.filter.Created}, {BySent, q.filter.Sent}, {ByUpdated, q.filter.Updated}} {
 		column := q.column(one.order)
 		if one.order == q.filter.Order {
-			one.span = one.span.and(q.calendar.bound(one.order))
+			one.span = one.span.and(q.calendar.bound(one.order)).and(q.rest())
 		}
 		if ofParty && one.order == ByCreated {
 			column = "+created_at"
@@ -138,6 +138,19 @@ func (q *query) spans(ofParty bool) string {
 		}
 	}
 	return where.String() + q.orByDay(byTimes.String())
+}
+
+// rest is where the page can be, by the message after which it begins: before alone would
+// have SQLite begin at the end of a span.
+func (q *query) rest() Span {
+	switch m := q.filter.Before; {
+	case m == nil:
+		return Span{}
+	case q.filter.Ascending:
+		return Span{From: q.filter.Order.of(*m)}
+	default:
+		return Span{To: q.filter.Order.of(*m)}
+	}
 }
 
 // datedByDay tells whether the times of most of a list's messages need not be looked at:
