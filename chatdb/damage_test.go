@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,29 +53,44 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// damage closes the database and lets change change each page but the first.
+func (f *fixture) damage(change func(page []byte)) {
+	f.t.Helper()
+	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := f.db.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	const size = 4096
+	for at := size; at < len(data); at += size {
+		change(data[at : at+size])
+	}
+	if err := os.WriteFile(f.path, data, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// damageLeaves damages the pages of rows that hold one of some texts.
+func (f *fixture) damageLeaves(texts ...string) {
+	f.t.Helper()
+	const leaf = 0x0d
+	f.damage(func(page []byte) {
+		if page[0] == leaf && slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(page, []byte(text)) }) {
+			page[0] = 0x7f
+		}
+	})
+}
+
 // Where a page of the table itself is damaged its rows are known by number alone.
 func TestDamagedTable(t *testing.T) {
 	f := newFixture(t)
 	for i := range 50 {
 		f.message(fmt.Sprintf("m-%d", i), strings.Repeat(fmt.Sprintf("<%03d>", i), 150), nil)
 	}
-	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	if err := f.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const page, leaf = 4096, 0x0d
-	for at := page; at < len(data); at += page {
-		if data[at] == leaf && (bytes.Contains(data[at:at+page], []byte("<020>")) || bytes.Contains(data[at:at+page], []byte("<049>"))) {
-			data[at] = 0x7f
-		}
-	}
-	if err := os.WriteFile(f.path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	f.damageLeaves("<020>", "<049>")
 	db := open(t, f.path)
 	got, err := db.After(t.Context(), 0, 0)
 	if err != nil || len(got) != 50 {
@@ -106,25 +122,13 @@ func TestDamagedPages(t *testing.T) {
 	for i := range 50 {
 		f.message(fmt.Sprintf("m-%d", i), strings.Repeat(fmt.Sprintf("<%03d>", i), 4000), values{"is_from_me": (i + 1) % 2, "date": date(int64(i / 4))})
 	}
-	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	if err := f.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// Break the chain of row 20's long body: a page of overflow begins with the
 	// number of the next.
-	const page = 4096
-	for at := page; at < len(data); at += page {
-		if bytes.Equal(data[at+100:at+110], []byte("<020><020>")) || bytes.Contains(data[at+4:at+20], []byte("<020>")) && !bytes.Contains(data[at:at+page], []byte("m-")) {
-			copy(data[at:], []byte{0x7f, 0xff, 0xff, 0xff})
+	f.damage(func(page []byte) {
+		if bytes.Equal(page[100:110], []byte("<020><020>")) || bytes.Contains(page[4:20], []byte("<020>")) && !bytes.Contains(page, []byte("m-")) {
+			copy(page, []byte{0x7f, 0xff, 0xff, 0xff})
 		}
-	}
-	if err := os.WriteFile(f.path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	})
 	db := open(t, f.path)
 	got, err := db.After(t.Context(), 0, 0)
 	if err != nil || len(got) != 50 {
@@ -184,23 +188,7 @@ func TestDirectChatsOnDamagedPages(t *testing.T) {
 		f.message(fmt.Sprintf("m-%d", i), strings.Repeat("filler", 300), nil)
 	}
 	f.join(old, f.message("m-old", "x", values{"date": date(10), "service": "SMS"}))
-	f.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	if err := f.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const page, leaf = 4096, 0x0d
-	for at := page; at < len(data); at += page {
-		if data[at] == leaf && bytes.Contains(data[at:at+page], []byte("<020>")) {
-			data[at] = 0x7f
-		}
-	}
-	if err := os.WriteFile(f.path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	f.damageLeaves("<020>")
 	db := open(t, f.path)
 	got, err := db.DirectChats(t.Context(), number)
 	if err != nil || len(got) != 2 || got[0].RowID != young || got[1].RowID != old {

@@ -11,17 +11,6 @@ const dayLength = 24 * 60 * 60 * 1000 // ms
 
 func dayOf(at int64) int64 { return at / dayLength }
 
-// daySpan is the time of the days from one to another, at least; 0 for an open end.
-func daySpan(from, to int64) (s Span) {
-	if from > 0 {
-		s.From = from * dayLength
-	}
-	if to >= 0 && to < math.MaxInt64/dayLength {
-		s.To = (to+1)*dayLength - 1
-	}
-	return s
-}
-
 // dayBounds are the earliest and the latest time that messages of a day have. Unlike other
 // spans these have no open end; there are none of a day without messages.
 type dayBounds struct {
@@ -99,6 +88,15 @@ func (d dayRange) times() (from, to int64) {
 	return from, to
 }
 
+// span holds the times of its days, and has no end where they have none.
+func (d dayRange) span() Span {
+	from, to := d.times()
+	if to == math.MaxInt64 {
+		to = 0
+	}
+	return Span{max(from, 0), max(to, 0)}
+}
+
 // maxRanges is how many rows of days are counted one by one. Where there are more, they
 // lie close together.
 const maxRanges = 16
@@ -135,7 +133,7 @@ func (r reader) calendar(ctx context.Context, f MessageFilter) (*calendar, error
 // plainCalendar is that of a list with no other span than that of created_at, for which
 // nothing needs to be read.
 func plainCalendar(created Span, first, last int64) *calendar {
-	c := &calendar{created: daySpan(first, last)}
+	c := &calendar{created: dayRange{first, last}.span()}
 	if first > last {
 		return c
 	}
@@ -185,7 +183,7 @@ func (c *calendar) read(f MessageFilter, days []dayBounds, first, last int64) {
 		c.whole, c.part = nil, []dayRange{{begin, end}}
 	}
 	if c.days() > 0 {
-		c.created, c.sent, c.updated = daySpan(begin, end), all.dated, all.updated
+		c.created, c.sent, c.updated = dayRange{begin, end}.span(), all.dated, all.updated
 	}
 }
 

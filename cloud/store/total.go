@@ -60,7 +60,7 @@ func (r reader) sumDays(ctx context.Context, l listing, b branch) (total int64, 
 		total += n
 	}
 	for _, d := range l.calendar.part {
-		n, err := r.countIn(ctx, l, b, l.filter.Created.and(daySpan(d.first, d.last)))
+		n, err := r.countIn(ctx, l, b, l.filter.Created.and(d.span()))
 		if err != nil {
 			return 0, err
 		}
