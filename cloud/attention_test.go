@@ -6,27 +6,20 @@ import (
 	"strings"
 	"testing"
 
-	"bluerelay/cloud"
 	"bluerelay/cloud/store"
 	"bluerelay/wire"
 )
 
 // telling is a dialect whose webhooks may ask for everything.
-func telling(c *cloud.Config) {
-	loopback(c)
-	d := plainDialect()
-	d.Events = append(d.Events, "relay.online", "relay.offline", "relay.attention", "group.updated")
-	d.Body = func(e store.Event, m store.Message) (string, error) {
-		switch {
-		case e.Relay != nil:
-			return fmt.Sprintf("%s connected=%t detail=%s message=%s alarms=%d", e.Type, e.Relay.Connected, e.Detail, e.MessageID, e.Relay.Alarms), nil
-		case e.Group != nil:
-			return strings.Join([]string{e.Type, e.Group.Kind, e.Group.ChatGUID, e.Group.Who, e.Group.Other, e.Group.Name}, " "), nil
-		}
-		return e.Type, nil
+var telling = rendering(func(e store.Event, m store.Message) (string, error) {
+	switch {
+	case e.Relay != nil:
+		return fmt.Sprintf("%s connected=%t detail=%s message=%s alarms=%d", e.Type, e.Relay.Connected, e.Detail, e.MessageID, e.Relay.Alarms), nil
+	case e.Group != nil:
+		return strings.Join([]string{e.Type, e.Group.Kind, e.Group.ChatGUID, e.Group.Who, e.Group.Other, e.Group.Name}, " "), nil
 	}
-	c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
-}
+	return e.Type, nil
+}, "relay.online", "relay.offline", "relay.attention", "group.updated")
 
 // macEvents lists type and detail of the events of Macs.
 func (w *world) macEvents() []string {

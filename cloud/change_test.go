@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"bluerelay/cloud"
 	"bluerelay/cloud/store"
 	"bluerelay/wire"
 )
@@ -131,18 +130,12 @@ func TestTypedMessages(t *testing.T) {
 
 func TestTapbacks(t *testing.T) {
 	url, got := receiver(t, nil)
-	w := newWorld(t, func(c *cloud.Config) {
-		loopback(c)
-		d := plainDialect()
-		d.Events = append(d.Events, "message.tapback")
-		d.Body = func(e store.Event, m store.Message) (string, error) {
-			if e.Tapback == nil { // the Mac has come
-				return e.Type, nil
-			}
-			return e.Type + " " + m.AppleGUID + " " + e.Tapback.Kind + " " + e.Tapback.From, nil
+	w := newWorld(t, rendering(func(e store.Event, m store.Message) (string, error) {
+		if e.Tapback == nil { // the Mac has come
+			return e.Type, nil
 		}
-		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
-	})
+		return e.Type + " " + m.AppleGUID + " " + e.Tapback.Kind + " " + e.Tapback.From, nil
+	}, "message.tapback"))
 	w.hook(url, "message.tapback")
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	m.report(received("guid", "hello"))

@@ -64,6 +64,17 @@ func plainDialect() cloud.Dialect {
 	}
 }
 
+// rendering is loopback with a plain dialect whose bodies are others, and which has more
+// events.
+func rendering(body func(store.Event, store.Message) (string, error), events ...string) func(*cloud.Config) {
+	return func(c *cloud.Config) {
+		loopback(c)
+		d := plainDialect()
+		d.Events, d.Body = append(d.Events, events...), body
+		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
+	}
+}
+
 // start begins a server process on the database.
 func (w *world) start() {
 	w.t.Helper()

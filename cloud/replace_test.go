@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"bluerelay/cloud"
 	"bluerelay/cloud/store"
 	"bluerelay/wire"
 )
@@ -128,15 +127,9 @@ func TestWordsOfConsentThatWereOurs(t *testing.T) {
 // The body of the event says what took its place.
 func TestReplacedIsTold(t *testing.T) {
 	url, got := receiver(t, nil)
-	w := newWorld(t, func(c *cloud.Config) {
-		loopback(c)
-		d := plainDialect()
-		d.Events = append(d.Events, "message.updated")
-		d.Body = func(e store.Event, m store.Message) (string, error) {
-			return e.Type + " " + e.Detail + " " + m.AppleGUID + " by " + m.ReplacedBy, nil
-		}
-		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
-	})
+	w := newWorld(t, rendering(func(e store.Event, m store.Message) (string, error) {
+		return e.Type + " " + e.Detail + " " + m.AppleGUID + " by " + m.ReplacedBy, nil
+	}, "message.updated"))
 	w.hook(url, "message.updated")
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	id := w.send(somebody)
@@ -151,18 +144,12 @@ func TestReplacedIsTold(t *testing.T) {
 // A tapback that was told as somebody's is told to be gone, and is the owner's.
 func TestTapbackOfTheOwnerToldAsSomebodys(t *testing.T) {
 	url, got := receiver(t, nil)
-	w := newWorld(t, func(c *cloud.Config) {
-		loopback(c)
-		d := plainDialect()
-		d.Events = append(d.Events, "message.tapback")
-		d.Body = func(e store.Event, m store.Message) (string, error) {
-			if e.Tapback == nil {
-				return e.Type + " " + m.ReplacedBy, nil
-			}
-			return fmt.Sprint(e.Tapback.From, " ", e.Tapback.Kind, " ", e.Tapback.Removed), nil
+	w := newWorld(t, rendering(func(e store.Event, m store.Message) (string, error) {
+		if e.Tapback == nil {
+			return e.Type + " " + m.ReplacedBy, nil
 		}
-		c.Dialects = map[string]cloud.Dialect{store.TextingBlue: d}
-	})
+		return fmt.Sprint(e.Tapback.From, " ", e.Tapback.Kind, " ", e.Tapback.Removed), nil
+	}, "message.tapback"))
 	w.hook(url, "message.tapback")
 	m := w.connect(w.paired(w.line), hello("ins_a", 0))
 	m.report(received("guid", "hello"))
