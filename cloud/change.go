@@ -29,10 +29,18 @@ const (
 // typed stores what the owner wrote on a device of his own, once. It is in lists and
 // in the event log; no webhook hears of it, because nobody ordered it. Where it was told
 // as somebody's before, it takes that one's place.
-func (s *Service) typed(tx *store.Tx, line store.Line, r wire.Report, now time.Time) error {
+func (s *Service) typed(tx *store.Tx, relay store.Relay, line store.Line, r wire.Report, now time.Time) error {
 	in := r.Inbound
 	was, err := s.reported(tx, line, in.GUID)
 	if err != nil || was != nil && was.Direction != store.Inbound || !typedStatus(in.Status) || in.From == "" && in.Chat == "" {
+		return err
+	}
+	if was == nil {
+		if known, err := tx.HasGUID(tx.Context(), line.ID, in.GUID); err != nil || known {
+			return err // a message's that was ordered, beside its own
+		}
+	}
+	if ours, err := s.leftover(tx, relay, line, r, now); err != nil || ours {
 		return err
 	}
 	m, err := newMessage(tx, line, in, now)
@@ -85,7 +93,7 @@ func newMessage(tx *store.Tx, line store.Line, in *wire.Inbound, now time.Time) 
 	if in.ReplyTo == "" {
 		return m, nil
 	}
-	answered, err := tx.MessageByGUID(tx.Context(), line.ID, in.ReplyTo)
+	answered, err := tx.MessageByRow(tx.Context(), line.ID, in.ReplyTo)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return m, err
 	}
@@ -204,7 +212,7 @@ func (s *Service) tapped(tx *store.Tx, line store.Line, r wire.Report, now time.
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	m, err := tx.MessageByGUID(tx.Context(), line.ID, t.TargetGUID)
+	m, err := tx.MessageByRow(tx.Context(), line.ID, t.TargetGUID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

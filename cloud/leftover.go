@@ -27,8 +27,8 @@ const (
 // an earlier Mac or journal had. It returns false where it is none's.
 func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r wire.Report, now time.Time) (bool, error) {
 	in := r.Inbound
-	if !typedStatus(in.Status) || in.Sent == 0 {
-		return false, nil
+	if in.Sent == 0 {
+		return false, nil // no Mac says so
 	}
 	peer := in.From
 	if in.Group || peer == "" {
@@ -44,7 +44,7 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 			return false, err
 		}
 		if slices.ContainsFunc(steps, func(e store.TimelineEntry) bool { return e.AppleGUID == in.GUID }) {
-			return true, nil // of an attempt after which there was another
+			return true, s.claim(tx, line, m, now, in.GUID) // of an attempt after which there was another
 		}
 		file, err := isFileOf(tx, m, in)
 		if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 		}
 		switch {
 		case file && m.Content != "":
-			return true, nil // a part of it; its text says more
+			return true, s.claim(tx, line, m, now, in.GUID) // a part of it; its text says more
 		case !(file || in.Text != "" && in.Text == m.Content) || !unknownSince(m, steps, in.Sent-lateRow.Milliseconds()):
 			continue
 		}

@@ -153,3 +153,62 @@ func TestFileOfALostMac(t *testing.T) {
 		})
 	}
 }
+
+// A report about a message names all its rows. What the next Mac has told of them as
+// the owner's before is taken back, and nothing is told of them after.
+func TestRowsBesideAMessagesOwn(t *testing.T) {
+	w := newWorld(t, hasty)
+	secret := w.paired(w.line)
+	old := w.connect(secret, hello("ins_a", 0))
+	id := w.send(somebody)
+	old.order()
+	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
+	fresh := w.connect(w.replace()(), hello("ins_b", 0))
+	flipped := wire.Report{Kind: wire.Received, GUID: "third", Inbound: &wire.Inbound{GUID: "third", From: somebody, Text: "as it seemed", Sent: time.Now().UnixMilli()}}
+	failed := typedAt("failed", "in other words", time.Second)
+	failed.Inbound.Status, failed.Fault = wire.StatusFailed, &wire.Fault{Code: "messages_error", Number: 22}
+	for _, r := range []wire.Report{typedAt("file", "", time.Second, "cat.jpg"), failed, flipped} {
+		fresh.report(r)
+	}
+	if got := w.typedOnes(); len(got) != 2 {
+		t.Fatalf("typed are %q", got) // nobody knows better so far
+	}
+	back := w.connect(secret, hello("ins_a", old.seq+1))
+	back.seq = old.seq
+	back.heardOut(wire.Report{Kind: wire.Sent, Message: id, Attempt: 2, GUID: "text", Rows: []string{"file", "failed", "third", "fourth", "text"}})
+	for _, r := range []wire.Report{typedAt("file", "", time.Second, "cat.jpg"), failed, flipped, typedAt("fourth", "", time.Second, "dog.jpg")} {
+		fresh.report(r)
+	}
+	if got := w.typedOnes(); len(got) > 0 {
+		t.Errorf("typed are %q", got)
+	}
+	if got := w.column("SELECT content FROM messages WHERE direction = 'inbound' AND hidden_at = 0"); len(got) > 0 {
+		t.Errorf("%q came in", got)
+	}
+	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "text" {
+		t.Errorf("%+v", got)
+	}
+	// Who reacts to its file reacts to it.
+	fresh.report(wire.Report{Kind: wire.Tapped, GUID: "tap", Tapback: &wire.Tapback{Target: "file", From: somebody, Kind: "love"}})
+	if got := w.column("SELECT message_id FROM tapbacks"); !slices.Equal(got, []string{id}) {
+		t.Errorf("the tapback is %q's, not %s's", got, id)
+	}
+}
+
+// A row of another message is no message's more.
+func TestRowsOfOthers(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	first, second := w.send(somebody), w.send("+14155550188")
+	m.order()
+	m.order()
+	m.report(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "one"})
+	m.report(wire.Report{Kind: wire.Sent, Message: second, Attempt: 1, GUID: "two", Rows: []string{"one", ""}})
+	m.report(wire.Report{Kind: wire.Delivered, Message: first, Attempt: 1, GUID: "one"})
+	if got := w.message(first); got.Status != wire.StatusDelivered || got.AppleGUID != "one" {
+		t.Errorf("%+v", got)
+	}
+	if got := w.message(second); got.Status != wire.StatusSent || got.AppleGUID != "two" {
+		t.Errorf("%+v", got)
+	}
+}

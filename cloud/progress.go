@@ -3,6 +3,7 @@ package cloud
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -25,9 +26,12 @@ func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, i
 	if m.LineID != relay.LineID {
 		return errNotYours
 	}
+	if err := s.claim(tx, line, m, now, r.Rows...); err != nil {
+		return err
+	}
 	step, ok := stepOf(m, install, r, now)
 	if !ok {
-		return nil
+		return s.claim(tx, line, m, now, r.GUID) // of an attempt after which there is another
 	}
 	if again, err := retold(tx, m, step, r.Version); err != nil || again {
 		return err
@@ -164,6 +168,35 @@ func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *sto
 	step.To, step.Evidence = wire.StatusUnknown, store.EvidenceRow
 	step.ErrorCode, step.ErrorNumber, step.ErrorMessage = OutcomeUnknown, 0, "What was found of it belongs to another message; it may have been sent."
 	return open(m), nil
+}
+
+// maxRows bounds the rows that one report names: two parts of all attempts, and some.
+const maxRows = 3 * maxAttempts
+
+// claim gives a message the rows that it has beside its own. What was told of them as
+// somebody's or as the owner's is taken back, and nothing will be told of them any more.
+func (s *Service) claim(tx *store.Tx, line store.Line, m store.Message, now time.Time, guids ...string) error {
+	for _, guid := range guids[:min(len(guids), maxRows)] {
+		if guid == "" || guid == m.AppleGUID {
+			continue
+		}
+		other, err := tx.MessageByGUID(tx.Context(), line.ID, guid)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case other.Direction == store.Inbound || other.Origin == store.OriginDevice:
+			if err := s.replace(tx, other, m.ID, now); err != nil {
+				return err
+			}
+		default:
+			continue // one row is one message
+		}
+		if err := tx.KeepRow(line.ID, guid, m.ID); err != nil {
+			return fmt.Errorf("keep a row of a message: %w", err)
+		}
+	}
+	return nil
 }
 
 // strange takes a report about a message that this account does not have: somebody

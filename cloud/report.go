@@ -18,12 +18,7 @@ func (s *Service) apply(tx *store.Tx, relay store.Relay, line store.Line, instal
 	case wire.Received:
 		return s.receive(tx, line, r, now)
 	case wire.Typed:
-		if known, err := tx.HasGUID(tx.Context(), line.ID, r.Inbound.GUID); err != nil || !known {
-			if ours, err := s.leftover(tx, relay, line, r, now); err != nil || ours {
-				return err
-			}
-		}
-		return s.typed(tx, line, r, now)
+		return s.typed(tx, relay, line, r, now)
 	case wire.Joined:
 		return s.joined(tx, line, r, now)
 	case wire.Edited, wire.Unsent:

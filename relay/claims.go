@@ -77,6 +77,9 @@ func readClaimsFrom(ctx context.Context, path string) (c claims, err error) {
 			return err
 		}
 		c.guids[r.GUID] = true
+		for _, guid := range r.Rows {
+			c.guids[guid] = true
+		}
 		return nil
 	})
 }

@@ -192,6 +192,7 @@ func answerKnown(ctx context.Context, tx *sql.Tx, message string, attempt int, n
 	} else if r.Kind, r.Fault, r.GUID = w.verdict(); r.Kind == "" {
 		return nil
 	}
+	r.Rows = w.others(r.GUID)
 	return addReport(ctx, tx, r, now)
 }
 

@@ -66,6 +66,7 @@ func saveRow(ctx context.Context, tx *sql.Tx, s send, m chatdb.Message, changes 
 				continue // what is said of the message is said of its text
 			}
 		}
+		r.Rows = w.others(r.GUID)
 		if err := addReport(ctx, tx, r, now); err != nil {
 			return err
 		}
@@ -141,6 +142,16 @@ func (w *whole) at(s send) *send {
 		}
 	}
 	return &s
+}
+
+// others are the guids of all rows but one.
+func (w whole) others(guid string) (list []string) {
+	for _, s := range w.rows {
+		if s.guid != "" && s.guid != guid {
+			list = append(list, s.guid)
+		}
+	}
+	return list
 }
 
 // current are the parts that count, the file first: each of the last attempt, but for
@@ -271,6 +282,7 @@ func tell(ctx context.Context, tx *sql.Tx, message string, now time.Time) error 
 	if !w.merge(&r) {
 		return nil
 	}
+	r.Rows = w.others(r.GUID)
 	if err := addReport(ctx, tx, r, now); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,7 +142,12 @@ func TestFileThenText(t *testing.T) {
 	wantReports(t, j, "sending msg_1 1", "sent msg_1 1", "delivered msg_1 1")
 	rowOf(t, j, "msg_1", partText, readRow)
 	list := reportsOf(t, j)
-	if last := list[len(list)-1]; last.Kind != wire.Read || last.GUID != "G-text" || last.Fault != nil {
+	for _, r := range list[1:] { // both rows are the message's, and told as such
+		if r.GUID != "G-text" || !slices.Equal(r.Rows, []string{"G-file"}) || r.Fault != nil {
+			t.Errorf("%+v", r)
+		}
+	}
+	if last := list[len(list)-1]; last.Kind != wire.Read {
 		t.Errorf("%+v", last)
 	}
 }

@@ -204,11 +204,8 @@ func (j *jury) inboundOnce() {
 		case c.Direction == "inbound":
 			there[c.To+" "+c.Content]++
 		case c.Origin != "":
-			// A Mac that takes over may tell rows of what the one before it sent last. Whole
-			// texts are told apart by the cloud; the row of a file that goes before a text, and
-			// a failed row, stay the owner's where they are told before their message's end.
 			key := c.From + c.To + hashOf(c.Content)
-			if j.typed[key]--; j.typed[key]+j.again[c.text()] < 0 && !(j.changed(c.From) && (c.Content == "" || c.Status == "failed")) {
+			if j.typed[key]--; j.typed[key]+j.again[c.text()] < 0 {
 				j.accuse("typed", "message %s is said to have been typed by the owner", c.ID)
 			}
 		}

@@ -186,9 +186,12 @@ type Report struct {
 	At      int64  `json:"at"`                // Unix ms on the Mac: from the row where it has one
 	Message string `json:"message,omitempty"` // msg_…, of one of our messages
 	Attempt int    `json:"attempt,omitempty"`
-	GUID    string `json:"guid,omitempty"`    // Apple's, once a row is bound
-	Service string `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
-	Fault   *Fault `json:"fault,omitempty"`   // with NoSend, Unknown, Failed and Alarm
+	GUID    string `json:"guid,omitempty"` // Apple's, once a row is bound
+	// Rows are Apple's guids of all other rows of the message: its file's, and those of
+	// attempts before. Another Mac of the same Apple Account sees them too.
+	Rows    []string `json:"rows,omitempty"`
+	Service string   `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
+	Fault   *Fault   `json:"fault,omitempty"`   // with NoSend, Unknown, Failed and Alarm
 	// Downgraded says that Messages sent it by SMS though iMessage was asked for.
 	Downgraded bool `json:"downgraded,omitempty"`
 	// Version is, of Sent and Failed, one more than how often the row had failed before, so

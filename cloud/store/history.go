@@ -19,6 +19,11 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 	seq -= int64(len(list))
 	for _, m := range list {
 		seq++
+		if kept, err := tx.keepsRow(tx.ctx, m.LineID, m.AppleGUID); err != nil {
+			return 0, err
+		} else if kept {
+			continue
+		}
 		m.AccountID, m.Seq = accountID, seq
 		m.DatedAt = cmp.Or(m.SentAt, m.CreatedAt)
 		m.classify(ordinal, true)

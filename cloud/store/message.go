@@ -201,11 +201,14 @@ func (r reader) StaleUnknown(ctx context.Context, before int64, limit int) ([]Me
 	return collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM messages WHERE status = 'unknown' AND updated_at < $1 ORDER BY updated_at LIMIT $2", before, limit)
 }
 
-// HasGUID tells whether a line has a message with that Apple guid.
+// HasGUID tells whether a line has a message with that Apple guid, or one that keeps it.
 func (r reader) HasGUID(ctx context.Context, lineID, guid string) (bool, error) {
 	var n int
 	err := r.stmts.row(ctx, "SELECT COUNT(*) FROM messages WHERE line_id = $1 AND apple_guid = $2", lineID, guid).Scan(&n)
-	return n > 0, err
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	return r.keepsRow(ctx, lineID, guid)
 }
 
 // CountByLine counts the messages of an account's lines, of both directions, created on the

@@ -44,6 +44,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Timeline(ctx, Message{ID: "m", AccountID: "a"}); return err },
 		func(r reader) error { _, err := r.OldestRemembered(ctx); return err },
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
+		func(r reader) error { _, err := r.MessageByRow(ctx, "l", "g"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.CountByLine(ctx, "a", 1); return err },
 		func(r reader) error { _, err := r.SentInMonth(ctx, "a", 1); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.Asides(ctx, "m"); return err },
