@@ -163,7 +163,8 @@ func TestRowsBesideAMessagesOwn(t *testing.T) {
 	id := w.send(somebody)
 	old.order()
 	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
-	fresh := w.connect(w.replace()(), hello("ins_b", 0))
+	next := w.replace()()
+	fresh := w.connect(next, hello("ins_b", 0))
 	flipped := wire.Report{Kind: wire.Received, GUID: "third", Inbound: &wire.Inbound{GUID: "third", From: somebody, Text: "as it seemed", Sent: time.Now().UnixMilli()}}
 	failed := typedAt("failed", "in other words", time.Second)
 	failed.Inbound.Status, failed.Fault = wire.StatusFailed, &wire.Fault{Code: "messages_error", Number: 22}
@@ -187,6 +188,10 @@ func TestRowsBesideAMessagesOwn(t *testing.T) {
 	}
 	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "text" {
 		t.Errorf("%+v", got)
+	}
+	past := wire.Past{GUID: "file", Own: true, Handle: somebody, Status: wire.StatusSent, At: time.Now().UnixMilli()}
+	if status, answer := w.history(next, historyOf(t, past)); status != http.StatusOK || answer.New != 0 {
+		t.Errorf("as history: %d %+v", status, answer)
 	}
 	// Who reacts to its file reacts to it.
 	fresh.report(wire.Report{Kind: wire.Tapped, GUID: "tap", Tapback: &wire.Tapback{Target: "file", From: somebody, Kind: "love"}})

@@ -122,7 +122,8 @@ func TestRandomReportsKeepTheRules(t *testing.T) {
 func expected(m store.Message, r wire.Report) store.Message {
 	open := m.Status == wire.Queued || m.Status == wire.StatusAccepted || m.Status == wire.StatusSending
 	rank := map[wire.Status]int{wire.StatusSent: 1, wire.StatusDelivered: 2, wire.StatusRead: 3}
-	own := r.Attempt == m.Attempt
+	was := m.Status
+	own := r.Attempt >= m.Attempt // of a later one a restored database does not know
 	switch r.Kind {
 	case wire.Accepted:
 		if own && m.Status == wire.Queued {
@@ -140,8 +141,7 @@ func expected(m store.Message, r wire.Report) store.Message {
 		switch {
 		case !own || rank[m.Status] > 1:
 		case r.Again && open:
-			m.Status = wire.Queued
-			m.Attempt++ // it is assigned again
+			m.Status, m.Attempt = wire.Queued, r.Attempt+1 // it is assigned again
 		case !r.Again && (open || m.Status == wire.StatusUnknown):
 			m.Status = wire.StatusFailed
 		}
@@ -154,6 +154,10 @@ func expected(m store.Message, r wire.Report) store.Message {
 		if to := r.Kind.Status(); rank[to] > rank[m.Status] {
 			m.Status = to
 		}
+		return m
+	}
+	if claim := r.Kind != wire.Failed && m.Status != wire.Queued; claim && own && m.Status != was {
+		m.Attempt = r.Attempt
 	}
 	return m
 }

@@ -162,3 +162,28 @@ func TestRestoredDatabase(t *testing.T) {
 		return err == nil && len(list) == 0
 	})
 }
+
+// A database that was restored to before a message was first assigned assigns it as the
+// attempt that the journal had long ago. What the Mac says of a later one counts.
+func TestRestoredBeforeTheAttempt(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	unknown, again := w.send("+14155550001"), w.send("+14155550002")
+	for range 2 {
+		if o := m.order(); o.Attempt != 1 {
+			t.Fatalf("attempt %d", o.Attempt)
+		}
+	}
+	m.report(wire.Report{Kind: wire.Unknown, Message: unknown, Attempt: 2})
+	m.report(wire.Report{Kind: wire.NoSend, Message: again, Attempt: 2, Again: true})
+	if got := w.message(unknown); got.Status != wire.StatusUnknown || got.Attempt != 2 {
+		t.Errorf("%s by attempt %d", got.Status, got.Attempt)
+	}
+	if o := m.order(); o.Message != again || o.Attempt != 3 {
+		t.Errorf("%s is ordered as attempt %d", o.Message, o.Attempt)
+	}
+	m.report(wire.Report{Kind: wire.Unknown, Message: again, Attempt: 2}) // is late
+	if got := w.message(again).Status; got != wire.Queued {
+		t.Errorf("it is %s", got)
+	}
+}

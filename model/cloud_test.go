@@ -220,11 +220,14 @@ func (w *walk) apply(s *state) {
 }
 
 // believe changes a message as a report calls for: what is a claim counts only from the
-// message's own install and attempt, a fact always. It tells whether the message was put
-// back to be sent by SMS.
+// message's own install and attempt, or a later attempt, which a restored database does
+// not know of; a fact always. It tells whether the message was put back to be sent by SMS.
 func (w *walk) believe(s *state, in uint8, r report) (fellBack bool) {
 	one := &s.messages[r.message()]
-	own := one.install == in && one.attempt == r.attempt() || w.broken == unfenced
+	own := one.install == in && one.attempt <= r.attempt() || w.broken == unfenced
+	if claim := r.kind() != tellSent && r.kind() != tellFailed; claim && own && w.broken != unfenced {
+		one.attempt = r.attempt()
+	}
 	switch k := r.kind(); k {
 	case tellAccepted:
 		if own && one.status == queued {

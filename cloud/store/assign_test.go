@@ -82,19 +82,21 @@ func TestFencesAndFacts(t *testing.T) {
 	write(t, s, func(tx *store.Tx) error { return tx.CreateMessage(&m) })
 	assign(t, s, 1, 1)
 	for _, stale := range []store.Step{
-		{To: wire.StatusAccepted, InstallID: "ins_a", Attempt: 2},
 		{To: wire.StatusAccepted, InstallID: "ins_b", Attempt: 1},
 		{To: wire.StatusUnknown, InstallID: "ins_b", Attempt: 1},
 		{To: wire.Queued, InstallID: "ins_a", Attempt: 0},
-		{To: wire.StatusFailed, InstallID: "ins_a", Attempt: 3},
+		{To: wire.StatusFailed, InstallID: "ins_a", Attempt: 0},
 	} {
 		stale.ID, stale.Now = "m", 3000
 		if _, changed := advance(t, s, stale); changed {
 			t.Errorf("%+v was not void", stale)
 		}
 	}
-	if got, changed := advance(t, s, store.Step{ID: "m", To: wire.StatusAccepted, InstallID: "ins_a", Attempt: 1, At: 10, Now: 3000}); !changed || got.AcceptedAt != 10 {
+	if got, changed := advance(t, s, store.Step{ID: "m", To: wire.StatusAccepted, InstallID: "ins_a", Attempt: 1, At: 10, Now: 3000}); !changed || got.AcceptedAt != 10 || got.Attempt != 1 {
 		t.Errorf("%+v, %t", got, changed)
+	}
+	if got, changed := advance(t, s, store.Step{ID: "m", To: wire.StatusSending, InstallID: "ins_a", Attempt: 3, At: 11, Now: 3000}); !changed || got.Attempt != 3 {
+		t.Errorf("of a later attempt: %+v, %t", got, changed)
 	}
 	read, changed := advance(t, s, store.Step{ID: "m", To: wire.StatusRead, At: 20, Now: 3001, AppleGUID: "guid", Service: "SMS"})
 	if !changed || read.SentAt != 20 || read.DeliveredAt != 20 || read.ReadAt != 20 || read.AppleGUID != "guid" || read.Service != "SMS" || read.UpdatedAt != 3001 {

@@ -19,10 +19,14 @@ func (tx *Tx) AddHistory(accountID string, list []Message) (added int, err error
 	seq -= int64(len(list))
 	for _, m := range list {
 		seq++
-		if kept, err := tx.keepsRow(tx.ctx, m.LineID, m.AppleGUID); err != nil {
-			return 0, err
-		} else if kept {
-			continue
+		if m.Direction == Outbound {
+			kept, err := tx.keepsRow(tx.ctx, m.LineID, m.AppleGUID)
+			if err != nil {
+				return 0, err
+			}
+			if kept {
+				continue
+			}
 		}
 		m.AccountID, m.Seq = accountID, seq
 		m.DatedAt = cmp.Or(m.SentAt, m.CreatedAt)

@@ -12,8 +12,9 @@ import (
 type Step struct {
 	ID string
 	To wire.Status
-	// InstallID and Attempt fence what is a command or a claim: the step is void
-	// unless they are the message's own. Facts leave InstallID empty.
+	// InstallID and Attempt fence what is a command or a claim: the step is void unless
+	// the install is the message's own, and the attempt too or a later one, which a
+	// database that was restored from a copy does not know of. Facts leave InstallID empty.
 	InstallID    string
 	Attempt      int
 	At           int64 // when it happened, Unix ms
@@ -58,13 +59,14 @@ const advance = `UPDATE messages SET status = $1, error_code = $2, error_number 
 	service = CASE WHEN $6 = '' THEN service ELSE $6 END,
 	apple_guid = COALESCE($7, apple_guid),
 	install_id = CASE WHEN $1 = 'queued' THEN NULL ELSE install_id END,
+	attempt = CASE WHEN $10 = '' THEN attempt ELSE $11 END,
 	cancel_requested = CASE WHEN $1 = 'accepted' THEN cancel_requested ELSE 0 END,
 	accepted_at = CASE WHEN $1 = 'accepted' THEN $8 ELSE accepted_at END,
 	dated_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE dated_at END,
 	sent_at = CASE WHEN $1 IN ('sent', 'delivered', 'read') AND sent_at = 0 THEN $8 ELSE sent_at END,
 	delivered_at = CASE WHEN $1 IN ('delivered', 'read') AND delivered_at = 0 THEN $8 ELSE delivered_at END,
 	read_at = CASE WHEN $1 = 'read' THEN $8 ELSE read_at END
-	WHERE id = $9 AND ($10 = '' OR (install_id = $10 AND attempt = $11))`
+	WHERE id = $9 AND ($10 = '' OR (install_id = $10 AND attempt <= $11))`
 
 // corrects is where a message that has failed fails by something better than that nobody
 // knows what became of it.
