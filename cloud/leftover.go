@@ -65,12 +65,14 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 // unknownSince tells whether nobody knows of a message, and has not known since a time or
 // later.
 func unknownSince(m store.Message, steps []store.TimelineEntry, since int64) bool {
-	if m.Status != wire.StatusUnknown && !(m.Status == wire.StatusFailed && m.ErrorCode == OutcomeUnknown) {
-		return false
-	}
-	return slices.ContainsFunc(steps, func(e store.TimelineEntry) bool {
+	return nobodyKnows(m) && slices.ContainsFunc(steps, func(e store.TimelineEntry) bool {
 		return e.Status == wire.StatusUnknown && e.RecordedAt >= since
 	})
+}
+
+// nobodyKnows tells whether a message has ended and may have been sent.
+func nobodyKnows(m store.Message) bool {
+	return m.Status == wire.StatusUnknown || m.Status == wire.StatusFailed && m.ErrorCode == OutcomeUnknown
 }
 
 // isFileOf tells whether a row is nothing but the file that a message is sent with.

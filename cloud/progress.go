@@ -36,7 +36,7 @@ func (s *Service) progressed(tx *store.Tx, relay store.Relay, line store.Line, i
 	if again, err := retold(tx, m, step, r.Version); err != nil || again {
 		return err
 	}
-	if ok, err := s.bind(tx, line, m, &step); err != nil || !ok {
+	if ok, err := s.bind(tx, line, m, install, &step); err != nil || !ok {
 		return err
 	}
 	bySMS := fallsBack(line, m, install, r)
@@ -143,16 +143,17 @@ func open(m store.Message) bool {
 
 // bind sees to it that one row is one message. One that was told as somebody's or as the
 // owner's, and is this message's after all, is taken from there. Where it is another
-// message's, it is
-// evidence for that one only: two Macs of one Apple Account see each other's rows. Then
-// a message that is on its way is unknown. It is false where nothing is left to be done.
-func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *store.Step) (bool, error) {
+// message's, or may be, it is evidence for that one only: two Macs of one Apple Account see
+// each other's rows. Then a message that is on its way is unknown. It is false where
+// nothing is left to be done.
+func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, install string, step *store.Step) (bool, error) {
 	if step.AppleGUID == "" || step.AppleGUID == m.AppleGUID {
 		return true, nil
 	}
 	other, err := tx.MessageByGUID(tx.Context(), line.ID, step.AppleGUID)
 	if errors.Is(err, store.ErrNotFound) {
-		return true, nil
+		doubt, err := disputed(tx, m, install, step)
+		return !doubt, err
 	}
 	if err != nil {
 		return false, err
@@ -168,6 +169,18 @@ func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, step *sto
 	step.To, step.Evidence = wire.StatusUnknown, store.EvidenceRow
 	step.ErrorCode, step.ErrorNumber, step.ErrorMessage = OutcomeUnknown, 0, "What was found of it belongs to another message; it may have been sent."
 	return open(m), nil
+}
+
+// disputed tells whether a row that would be evidence for a message of which nobody knew may
+// be that of an equal one, which another Mac was given since: a Mac that was replaced goes
+// on to look for what it had begun, and does not know what its successor sends. That one
+// tells whose the row is, because it was made while its osascript ran. Where that one has
+// said that the row is none of its own, install is empty.
+func disputed(tx *store.Tx, m store.Message, install string, step *store.Step) (bool, error) {
+	if install == "" || step.InstallID != "" || !nobodyKnows(m) {
+		return false, nil
+	}
+	return tx.HasRival(tx.Context(), m, step.At+lateRow.Milliseconds())
 }
 
 // maxRows bounds the rows that one report names: two parts of all attempts, and some.

@@ -258,7 +258,8 @@ func (w *walk) believe(s *state, in uint8, r report) (fellBack bool) {
 }
 
 // believeRow notes what a row says. A row makes one message: where another one has it,
-// this one's has not been seen.
+// this one's has not been seen. Nor does it tell of a message of which nobody knew, where
+// it may be that of an equal one that another Mac has, or had.
 func (w *walk) believeRow(s *state, one *message, as status, row uint8) {
 	for m := range s.messages {
 		if other := &s.messages[m]; other != one && other.row == row && w.broken != rowCountsTwice {
@@ -268,10 +269,24 @@ func (w *walk) believeRow(s *state, one *message, as status, row uint8) {
 			return
 		}
 	}
+	if one.status == unknown && w.broken != rowOfEither && s.rival(one) {
+		return
+	}
 	if as == failed && (one.status == canceled || one.status == expired) {
 		return
 	}
 	one.status, one.row = as, row
+}
+
+// rival tells whether an equal message is or was with another install, and has no row.
+func (s *state) rival(one *message) bool {
+	for m := range s.messages {
+		other := &s.messages[m]
+		if other != one && other.install != 0 && other.install != one.install && other.row == 0 && (other.status.begun() || other.status == unknown) {
+			return true
+		}
+	}
+	return false
 }
 
 // giveUp is what a report that nothing was done leads to.

@@ -63,6 +63,7 @@ func TestWeaker(t *testing.T) {
 		{"claims count from any attempt", unfenced, scenario{messages: 1, attempts: 3, faults: 1, wires: true}},
 		{"the cloud cancels alone", cancelAlone, scenario{messages: 1, cancels: true}},
 		{"a row counts for two messages", rowCountsTwice, scenario{messages: 2, attempts: 1, faults: 1, coarse: true, replaces: true}},
+		{"a row counts for the first of two messages that says so", rowOfEither, scenario{messages: 2, attempts: 1, faults: 1, coarse: true, replaces: true}},
 		{"a failed row is not looked at before SMS", staleFallback, scenario{messages: 1, coarse: true, fails: true, fallsBack: true}},
 		{"an order goes before its end is heard of", forgetsUntold, scenario{messages: 1, coarse: true, files: true, silences: true}},
 		{"a fallback may move to another Mac", fallbackMoves, scenario{messages: 1, coarse: true, fails: true, fallsBack: true, replaces: true}},

@@ -27,6 +27,7 @@ const (
 	fallbackMoves
 	beginsUnasked
 	rowCountsTwice
+	rowOfEither
 	armLostAlone
 	numbersAlone
 	unadopted
@@ -216,7 +217,8 @@ func (w *walk) wrong(s *state) string {
 				return fmt.Sprintf("message %d has failed without a row, and has left", i+1)
 			}
 		case m.status == unknown:
-			if !m.blurred && !(w.messages > 1 && s.messages[1-i].blurred) {
+			// What one Mac cannot tell apart, its row may have gone to the other message.
+			if other := s.messages[1-i]; !m.blurred && !(w.messages > 1 && other.blurred && other.install == m.install) {
 				return fmt.Sprintf("message %d is unknown for no reason", i+1)
 			}
 		}

@@ -43,6 +43,10 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Resends(ctx, "a", "m"); return err },
 		func(r reader) error { _, err := r.Timeline(ctx, Message{ID: "m", AccountID: "a"}); return err },
 		func(r reader) error { _, err := r.OldestRemembered(ctx); return err },
+		func(r reader) error {
+			_, err := r.HasRival(ctx, Message{AccountID: "a", LineID: "l", Peer: "p", InstallID: "i"}, 1)
+			return err
+		},
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
 		func(r reader) error { _, err := r.MessageByRow(ctx, "l", "g"); return ignoreMissing(err) },
 		func(r reader) error { _, err := r.CountByLine(ctx, "a", 1); return err },
