@@ -30,8 +30,10 @@ const engineVariable = "TEST_ENGINE"
 var shared *Server
 
 // template is the database that new ones are copies of: far quicker than to make each
-// table again.
+// table again. With SQLite it is the bytes of a file.
 const template = "template_of_tests"
+
+var templateFile []byte
 
 var databases atomic.Int64
 
@@ -43,6 +45,10 @@ func OnPostgres() bool { return shared != nil }
 func Main[S io.Closer](m *testing.M, open func(ctx context.Context, dsn string) (S, error)) int {
 	switch engine := os.Getenv(engineVariable); engine {
 	case "", "sqlite":
+		if err := fillFile(open); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	case "postgres":
 	default:
@@ -76,12 +82,36 @@ func fill[S io.Closer](s *Server, open func(ctx context.Context, dsn string) (S,
 	return db.Close()
 }
 
+// fillFile makes the template of SQLite. Nothing of it is left in a file beside, because
+// its store was closed.
+func fillFile[S io.Closer](open func(ctx context.Context, dsn string) (S, error)) error {
+	dir, err := os.MkdirTemp("", "template")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "cloud.db")
+	db, err := open(context.Background(), path)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	templateFile, err = os.ReadFile(path)
+	return err
+}
+
 // New returns the data source name of a database without rows. It is the test's own.
 func New(t testing.TB) string {
 	t.Helper()
 	// The go command keeps results by the variables that are read while tests run.
 	if os.Getenv(engineVariable); shared == nil {
-		return filepath.Join(t.TempDir(), "cloud.db")
+		path := filepath.Join(t.TempDir(), "cloud.db")
+		if err := os.WriteFile(path, templateFile, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	// To make a database takes PostgreSQL longer than most tests: they are used again.
 	var name string
