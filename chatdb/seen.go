@@ -16,8 +16,11 @@ type Seen struct {
 	// NoReceipts says that the recipient's receipts cannot come, as in a group or by SMS.
 	NoReceipts bool `json:"no_receipts,omitzero"`
 
-	Body     bool  `json:"body,omitzero"`     // inbound: it had a text
-	Joined   bool  `json:"joined,omitzero"`   // inbound: it had a chat
+	// Told says of an own row that it was given to somebody as it was: what it lacked then
+	// is news when it comes, as on any inbound row.
+	Told     bool  `json:"told,omitzero"`
+	Body     bool  `json:"body,omitzero"`     // it had a text
+	Joined   bool  `json:"joined,omitzero"`   // it had a chat
 	Revision int64 `json:"revision,omitzero"` // of the last edit
 	Unsent   int   `json:"unsent,omitzero"`   // parts that were taken back; a whole message counts one more
 }
@@ -27,8 +30,8 @@ type Kind string
 
 // What can happen to a row, in the order in which Diff reports it.
 const (
-	KindJoined    Kind = "joined" // inbound: its chat has come
-	KindBody      Kind = "body"   // inbound: its text has come
+	KindJoined    Kind = "joined" // its chat has come, after it was told
+	KindBody      Kind = "body"   // its text has come, likewise
 	KindFailed    Kind = "failed"
 	KindSent      Kind = "sent"
 	KindDelivered Kind = "delivered"
@@ -54,7 +57,7 @@ type Change struct {
 // become of it until now is no change to them.
 func First(m Message) Seen {
 	_, seen := Diff(Seen{Body: true, Joined: true}, m)
-	seen.Body, seen.Joined = m.HasBody, m.Chat != nil
+	seen.Told, seen.Body, seen.Joined = m.FromMe, m.HasBody, m.Chat != nil
 	return seen
 }
 
@@ -80,10 +83,13 @@ func Diff(prev Seen, m Message) ([]Change, Seen) {
 	}
 	next := prev
 	var changes []Change
-	if m.FromMe {
-		changes, next = diffState(prev, m)
-	} else {
+	if !m.FromMe || prev.Told {
 		changes, next = diffArrival(prev, m)
+	}
+	if m.FromMe {
+		var states []Change
+		states, next = diffState(next, m)
+		changes = append(changes, states...)
 	}
 	if m.Revision > prev.Revision {
 		next.Revision = m.Revision
@@ -104,7 +110,7 @@ func (m Message) unsentCount() int {
 	return n
 }
 
-// diffArrival is about what may come later than an inbound row.
+// diffArrival is about what may come later than a row that was told.
 func diffArrival(prev Seen, m Message) (changes []Change, next Seen) {
 	next = prev
 	if m.Chat != nil && !prev.Joined {

@@ -119,3 +119,18 @@ func TestDiffInbound(t *testing.T) {
 		t.Errorf("a row that is given as it is has changed: %+v", fresh)
 	}
 }
+
+// An own row that was told has what an inbound one has, beside its states.
+func TestDiffTold(t *testing.T) {
+	m := chatdb.Message{FromMe: true, Handle: "+15551230001", Service: "iMessage", Sent: true}
+	seen := chatdb.First(m)
+	m.Chat, m.HasBody, m.Text, m.Delivered = &chatdb.Chat{GUID: "any;-;+15551230001", Style: 45}, true, "a", true
+	changes, next := chatdb.Diff(seen, m)
+	want := []chatdb.Change{{Kind: chatdb.KindJoined}, {Kind: chatdb.KindBody}, {Kind: chatdb.KindDelivered}}
+	if !reflect.DeepEqual(changes, want) {
+		t.Errorf("got %+v, want %+v", changes, want)
+	}
+	if again, same := chatdb.Diff(next, m); len(again) != 0 || same != next {
+		t.Errorf("the same row again gives %+v", again)
+	}
+}

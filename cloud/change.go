@@ -1,9 +1,9 @@
 package cloud
 
 import (
-	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -21,7 +21,7 @@ const (
 	updateEdited   = "edited"
 	updateUnsent   = "unsent"
 	updateChat     = "chat"     // its conversation is known now
-	updateText     = "text"     // its text came after its files
+	updateText     = "text"     // its text came after its files or its subject line
 	updateMedia    = "media"    // a file of it is here now
 	updateReplaced = "replaced" // it is the line's own, as another message
 )
@@ -133,10 +133,11 @@ func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.
 		return err
 	}
 	in := r.Inbound
-	if m.Content == "" && in.Text != "" && m.Revision == 0 && m.Unsent == 0 {
+	if completed(*m, in.Text) {
 		if err := s.change(tx, store.Change{ID: m.ID, Now: now.UnixMilli(), Late: in.Text}, updateText); err != nil {
 			return err
 		}
+		m.Content = in.Text
 	}
 	c := store.Change{ID: m.ID, Now: now.UnixMilli(), ChatGUID: in.Chat}
 	if in.Group {
@@ -155,12 +156,22 @@ func (s *Service) joined(tx *store.Tx, line store.Line, r wire.Report, now time.
 		return nil
 	}
 	// What it says counts only now that it is known to be no group's.
-	m.ChatGUID, m.Content = in.Chat, cmp.Or(m.Content, in.Text)
+	m.ChatGUID = in.Chat
 	said, err := s.heed(tx, *m, in, now)
 	if err != nil {
 		return err
 	}
 	return s.obey(tx, said, *m, now)
+}
+
+// completed tells whether a text is that of a message and what came after it: all of it, or
+// what stands below the subject line that was told alone. Words that were edited or taken
+// back since are not brought back.
+func completed(m store.Message, text string) bool {
+	if m.Revision > 0 || m.Unsent > 0 {
+		return false
+	}
+	return m.Content == "" && text != "" || m.Content != "" && strings.HasPrefix(text, m.Content+"\n")
 }
 
 func (s *Service) change(tx *store.Tx, c store.Change, detail string) error {

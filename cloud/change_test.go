@@ -84,6 +84,36 @@ func TestChatThatComesLater(t *testing.T) {
 	}
 }
 
+// A text that comes below a subject line which was told alone is added, once; nothing else
+// that is told again takes the place of what is there.
+func TestTextBelowItsSubject(t *testing.T) {
+	w := newWorld(t, nil)
+	m := w.connect(w.paired(w.line), hello("ins_a", 0))
+	m.report(received("in", "Dinner"))
+	m.report(wire.Report{Kind: wire.Typed, GUID: "out", Inbound: &wire.Inbound{GUID: "out", From: somebody, Text: "Dinner", Status: wire.StatusSent}})
+	m.report(received("edited", "Dinner"))
+	m.report(wire.Report{Kind: wire.Edited, GUID: "edited", Change: &wire.Change{Version: 1, Text: "Dinner"}})
+	m.report(received("gone", "Dinner"))
+	m.report(wire.Report{Kind: wire.Unsent, GUID: "gone", Change: &wire.Change{Version: 1, Whole: true}})
+	for _, guid := range []string{"in", "in", "out", "out", "edited", "gone"} {
+		m.report(wire.Report{Kind: wire.Joined, GUID: guid, Inbound: &wire.Inbound{GUID: guid, From: somebody, Chat: "any;-;" + somebody, Text: "Dinner\nat eight"}})
+	}
+	m.report(wire.Report{Kind: wire.Joined, GUID: "in", Inbound: &wire.Inbound{GUID: "in", From: somebody, Text: "Dinners"}})
+	for guid, want := range map[string]string{"in": "Dinner\nat eight", "out": "Dinner\nat eight", "edited": "Dinner", "gone": ""} {
+		if got := w.byGUID(guid).Content; got != want {
+			t.Errorf("%s says %q, want %q", guid, got, want)
+		}
+	}
+	want := []string{"message.updated edited", "message.updated unsent", "message.updated text", "message.updated text", "message.updated chat"}
+	if got := w.details(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	list, _, err := w.service.Messages(t.Context(), w.who, store.MessageFilter{Text: "eight", Limit: 10}, "")
+	if err != nil || len(list) != 2 {
+		t.Errorf("%d are found by the words that came, %v", len(list), err)
+	}
+}
+
 // What the owner types is in the list and in the log, is never given to a relay, and
 // no webhook hears of it.
 func TestTypedMessages(t *testing.T) {

@@ -27,6 +27,35 @@ func TestSubject(t *testing.T) {
 	s.wants() // the text may yet come
 	s.impatient()
 	s.wants("received A Dinner", "typed B Dinner")
+	// And comes all the same, also to another daemon.
+	s.set("A", "text = 'at eight'")
+	s.wants("joined A Dinner\nat eight")
+	s.restart()
+	s.set("B", "text = 'at nine', is_delivered = 1")
+	s.wants("joined B Dinner\nat nine", "delivered B")
+	s.restart()
+	s.wants()
+	// A send is told by its own words alone.
+	s.sends("msg_1", "at ten")
+	s.own("C", "at ten", nil)
+	s.wants()
+	s.set("C", "is_sent = 1")
+	s.wants("sent msg_1")
+}
+
+// What the owner typed may lack its text or its chat too when it is told.
+func TestTypedRowIsCompleted(t *testing.T) {
+	s := newStory(t)
+	s.row("G", columns{"subject": "Dinner", "is_from_me": 1, "is_sent": 1})
+	s.wants()
+	s.impatient()
+	if r := s.last(); r.Kind != wire.Typed || r.Inbound.Chat != "" {
+		t.Errorf("%+v", r.Inbound)
+	}
+	s.join("G", direct)
+	if r := s.last(); r.Kind != wire.Joined || r.GUID != "G" || r.Inbound.Chat != direct || r.Inbound.Text != "Dinner" {
+		t.Errorf("%+v %+v", r, r.Inbound)
+	}
 }
 
 func TestImportOfSubjects(t *testing.T) {

@@ -40,7 +40,7 @@ type Change struct {
 	ID       string
 	Now      int64   // Unix ms
 	Text     *string // the text from now on
-	Late     string  // a text that comes after the message and replaces none
+	Late     string  // all of its words, where more of them come after the message
 	Revision int64   // of an edit: at most one change has it
 	Edits    []Edit  // all of them
 	EditedAt int64
@@ -59,7 +59,7 @@ func (tx *Tx) Change(c Change) (Message, bool, error) {
 		edited_at = CASE WHEN CAST($5 AS BIGINT) = 0 THEN edited_at ELSE $5 END,
 		unsent = CASE WHEN $6 > unsent THEN $6 ELSE unsent END, unsent_at = CASE WHEN CAST($7 AS BIGINT) = 0 THEN unsent_at ELSE $7 END,
 		peer = CASE WHEN $8 = '' THEN peer ELSE $8 END, chat_guid = CASE WHEN $9 = '' THEN chat_guid ELSE $9 END
-		WHERE id = $10 AND ($3 > revision OR $6 > unsent OR ($9 <> '' AND chat_guid = '') OR ($11 <> '' AND content = '')) RETURNING `+messageColumns,
+		WHERE id = $10 AND ($3 > revision OR $6 > unsent OR ($9 <> '' AND chat_guid = '') OR ($11 <> '' AND content <> $11)) RETURNING `+messageColumns,
 		nullText(c.Text), c.Now, c.Revision, encodeEdits(c.Edits), c.EditedAt, c.Unsent, c.UnsentAt, c.Peer, c.ChatGUID, c.ID, c.Late)
 	if err != nil || len(list) == 0 {
 		return Message{}, false, err
