@@ -57,6 +57,45 @@ func TestRowOfASendToldAsSomebodys(t *testing.T) {
 	}
 }
 
+// So may the row of the file that goes before a text. It is taken back when the Mac says
+// whose it is, and that is no news of the message itself.
+func TestRowOfAFileToldAsSomebodys(t *testing.T) {
+	for _, state := range []wire.Status{wire.StatusSending, wire.StatusUnknown} {
+		t.Run(string(state), func(t *testing.T) {
+			w := newWorld(t, nil)
+			m := w.connect(w.paired(w.line), hello("ins_a", 0))
+			id := w.send(somebody)
+			m.order()
+			m.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
+			m.report(received("file", ""))
+			told := w.inbox()
+			if state == wire.StatusUnknown {
+				m.report(wire.Report{Kind: wire.Unknown, Message: id, Attempt: 1})
+			}
+			own := wire.Report{Kind: wire.Sending, Message: id, Attempt: 1, Rows: []string{"file"}}
+			for _, r := range []wire.Report{own, own, received("file", "")} {
+				m.report(r)
+			}
+			if got := w.message(id); got.Status != state || got.AppleGUID != "" {
+				t.Errorf("%+v", got)
+			}
+			if _, err := w.service.Message(t.Context(), w.who, told.ID); err == nil {
+				t.Error("it is shown")
+			}
+			if got := w.details(); !slices.Equal(got, []string{"message.updated replaced"}) {
+				t.Errorf("%q", got)
+			}
+			m.report(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "text", Rows: []string{"file"}})
+			if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "text" {
+				t.Errorf("%+v", got)
+			}
+			if got := w.column("SELECT apple_guid FROM messages WHERE direction = 'inbound' AND hidden_at = 0"); len(got) > 0 {
+				t.Errorf("%q came in", got)
+			}
+		})
+	}
+}
+
 // What the owner wrote and was told as somebody's becomes his, with its files; who was not
 // told yet hears of one message only.
 func TestRowOfTheOwnerToldAsSomebodys(t *testing.T) {

@@ -73,6 +73,7 @@ func (o *observer) readNew(ctx context.Context) error {
 // finding is what a look at rows comes to: everything in it goes to the journal in
 // one transaction, together with the cursor.
 type finding struct {
+	owned   []wire.Report // whose rows are that were told as somebody's
 	saves   []save
 	reports []wire.Report
 	watches []watchedRow // reported rows that may yet change
@@ -130,6 +131,11 @@ func (o *observer) digest(ctx context.Context, rows []chatdb.Message, next curso
 }
 
 func (f *finding) commit(ctx context.Context, tx *sql.Tx, next cursor, now time.Time) error {
+	for _, r := range f.owned {
+		if err := addReport(ctx, tx, r, now); err != nil {
+			return err
+		}
+	}
 	for _, s := range f.saves {
 		if err := saveRow(ctx, tx, s.send, s.row, s.changes, s.seen, now); err != nil {
 			return err

@@ -49,10 +49,12 @@ func (o *observer) judgeWatched(ctx context.Context, f *finding, w watchedRow, m
 		if m.Tapback != nil {
 			judge = o.judgeTapback
 		}
+		saved := len(f.saves)
 		settled, err := judge(ctx, f, m, now, now)
 		if err == nil && !settled {
 			f.wait = append(f.wait, m.RowID)
 		}
+		f.own(f.saves[saved:], now)
 		return err
 	}
 	if m.Tapback != nil {
@@ -69,6 +71,17 @@ func (o *observer) judgeWatched(ctx context.Context, f *finding, w watchedRow, m
 	w.seen = seen
 	f.watches = append(f.watches, w)
 	return nil
+}
+
+// own tells of rows that were told as somebody's, and are those of files of our sends,
+// whose they are. The end of such a message is told with its text, which may be long after,
+// or was told before.
+func (f *finding) own(bound []save, now time.Time) {
+	for _, s := range bound {
+		if s.send.part == partFile {
+			f.owned = append(f.owned, wire.Report{Kind: wire.Sending, At: now.UnixMilli(), Message: s.send.message, Attempt: s.send.attempt, Rows: []string{s.row.GUID}})
+		}
+	}
 }
 
 // changeReport tells one change of a row. Whose message it is, where that is one of

@@ -54,6 +54,49 @@ func TestFlippedRowOfAnotherText(t *testing.T) {
 	s.wants("sent msg_3")
 }
 
+// The row of a file that goes before a text may say inbound too, until after it was told.
+// The message has it then: at once, and also where the message is over by its own word.
+func TestFlippedRowOfAFile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		unknown bool // nobody knew of the file any more
+		want    []string
+	}{"waited for": {false, []string{"sending msg_1 1"}}, "given up": {true, []string{"sending msg_1 1", "failed msg_1 1"}}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			mark, err := s.o.db.Mark(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			give(t, s.j, withFile("msg_1", "look"))
+			stageFor(t, s.j, "msg_1")
+			one := partOf(t, s.j, "msg_1", partFile)
+			if err := s.j.arm(t.Context(), &one, mark, participant, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			clearOutbox(t, s.j)
+			s.message("G", "\ufffc", nil)
+			s.file("G", "at_0_G", "~/Library/Messages/Attachments/bluerelay/x/cat.png", 5)
+			s.wants()
+			if tt.unknown {
+				handPart(t, s.j, "msg_1", partFile)
+				settleAll(t, s.j)
+				s.wants("unknown msg_1")
+			}
+			s.impatient()
+			s.wants("received G")
+			s.set("G", "is_from_me = 1, is_sent = 1")
+			scan(t, s.o)
+			wantReports(t, s.j, tt.want...)
+			if list := s.reports(); !slices.Equal(list[0].Rows, []string{"G"}) {
+				t.Errorf("%+v", list)
+			}
+			clearOutbox(t, s.j)
+			s.restart()
+			s.wants()
+		})
+	}
+}
+
 // So may one that the owner typed; it names nobody then. Where it stays so, the chat
 // names who wrote it.
 func TestFlippedRowOfTheOwner(t *testing.T) {

@@ -188,7 +188,8 @@ type Report struct {
 	Attempt int    `json:"attempt,omitempty"`
 	GUID    string `json:"guid,omitempty"` // Apple's, once a row is bound
 	// Rows are Apple's guids of all other rows of the message: its file's, and those of
-	// attempts before. Another Mac of the same Apple Account sees them too.
+	// attempts before. Another Mac of the same Apple Account sees them too. A row that was
+	// told as somebody's before comes with Sending, as soon as it is known to be its file's.
 	Rows    []string `json:"rows,omitempty"`
 	Service string   `json:"service,omitempty"` // the row's: iMessage, SMS, RCS
 	Fault   *Fault   `json:"fault,omitempty"`   // with NoSend, Unknown, Failed and Alarm
