@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 )
 
 // A day is a stretch of created_at: the number of whole days of UTC since 1970, as
@@ -71,6 +73,14 @@ type calendar struct {
 // not of it.
 type dayRange struct{ first, last int64 }
 
+// begin is the day with which they begin in the order of a list.
+func (d dayRange) begin(ascending bool) int64 {
+	if ascending {
+		return d.first
+	}
+	return d.last
+}
+
 // times are the first and the last moment of its days.
 func (d dayRange) times() (from, to int64) {
 	const most = math.MaxInt64 / dayLength
@@ -88,6 +98,21 @@ func (d dayRange) times() (from, to int64) {
 	return from, to
 }
 
+// days are those that a span has times of.
+func (s Span) days() dayRange {
+	d := dayRange{math.MinInt64, math.MaxInt64}
+	if s.From != 0 {
+		d.first = dayOf(s.From)
+	}
+	if s.To != 0 {
+		d.last = dayOf(s.To)
+	}
+	return d
+}
+
+// holdsDay tells how much of a day is in a span.
+func (s Span) holdsDay(day int64) share { return s.holds(dayRange{day, day}.times()) }
+
 // span holds the times of its days, and has no end where they have none.
 func (d dayRange) span() Span {
 	from, to := d.times()
@@ -103,65 +128,82 @@ const maxRanges = 16
 
 func (c *calendar) days() int { return len(c.whole) + len(c.part) }
 
+// stretch is a row of days of which all, or a part, is in a list.
+type stretch struct {
+	dayRange
+	held share
+}
+
+// stretches are those of a list, in its order.
+func (c *calendar) stretches(ascending bool) (list []stretch) {
+	if c == nil {
+		return []stretch{{Span{}.days(), everything}}
+	}
+	for _, d := range c.whole {
+		list = append(list, stretch{d, everything})
+	}
+	for _, d := range c.part {
+		list = append(list, stretch{d, part})
+	}
+	slices.SortFunc(list, func(a, b stretch) int {
+		if !ascending {
+			a, b = b, a
+		}
+		return cmp.Compare(a.first, b.first)
+	})
+	return list
+}
+
 // calendar reads which days a list is of. It is nil for a list without spans.
 func (r reader) calendar(ctx context.Context, f MessageFilter) (*calendar, error) {
 	if f.Created == (Span{}) && f.Sent == (Span{}) && f.Updated == (Span{}) {
 		return nil, nil
 	}
-	first, last := int64(math.MinInt64), int64(math.MaxInt64)
-	if f.Created.From != 0 {
-		first = dayOf(f.Created.From)
-	}
-	if f.Created.To != 0 {
-		last = dayOf(f.Created.To)
-	}
 	if f.Sent == (Span{}) && f.Updated == (Span{}) && f.Order == ByCreated {
-		return plainCalendar(f.Created, first, last), nil
+		return plainCalendar(f.Created), nil
 	}
+	within := f.Created.days()
 	days, err := collect(ctx, r, func(row scanner) (b dayBounds, err error) {
 		err = row.Scan(&b.day, &b.dated.From, &b.dated.To, &b.updated.From, &b.updated.To)
 		return b, err
-	}, "SELECT day, dated_from, dated_to, updated_from, updated_to FROM day_bounds WHERE account_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day", f.AccountID, first, last)
+	}, "SELECT day, dated_from, dated_to, updated_from, updated_to FROM day_bounds WHERE account_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day", f.AccountID, within.first, within.last)
 	if err != nil {
 		return nil, err
 	}
 	c := new(calendar)
-	c.read(f, days, first, last)
+	c.read(f, days)
 	return c, nil
 }
 
 // plainCalendar is that of a list with no other span than that of created_at, for which
 // nothing needs to be read.
-func plainCalendar(created Span, first, last int64) *calendar {
-	c := &calendar{created: dayRange{first, last}.span()}
-	if first > last {
+func plainCalendar(created Span) *calendar {
+	d := created.days()
+	c := &calendar{created: d.span()}
+	if d.first > d.last {
 		return c
 	}
-	if created.From != 0 {
-		c.part = append(c.part, dayRange{first, first})
-		first++
+	if created.From != 0 && created.holdsDay(d.first) != everything {
+		c.part = append(c.part, dayRange{d.first, d.first})
+		d.first++
 	}
-	if created.To != 0 && first <= last {
-		c.part = append(c.part, dayRange{last, last})
-		last--
+	if created.To != 0 && d.first <= d.last && created.holdsDay(d.last) != everything {
+		c.part = append(c.part, dayRange{d.last, d.last})
+		d.last--
 	}
-	if first <= last {
-		c.whole = []dayRange{{first, last}}
+	if d.first <= d.last {
+		c.whole = []dayRange{d}
 	}
 	return c
 }
 
-// read sorts the days by how much of them is in the list; first and last are the days of
-// the ends of f.Created, which cut theirs.
-func (c *calendar) read(f MessageFilter, days []dayBounds, first, last int64) {
+// read sorts the days by how much of them is in the list.
+func (c *calendar) read(f MessageFilter, days []dayBounds) {
 	before := nothing
 	begin, end := int64(math.MaxInt64), int64(math.MinInt64)
 	var all dayBounds
 	for _, d := range days {
-		held := min(f.Sent.holds(d.dated.From, d.dated.To), f.Updated.holds(d.updated.From, d.updated.To))
-		if held == everything && (d.day == first || d.day == last) {
-			held = part
-		}
+		held := min(f.Created.holdsDay(d.day), f.Sent.holds(d.dated.From, d.dated.To), f.Updated.holds(d.updated.From, d.updated.To))
 		list := &c.part
 		switch {
 		case held == everything:

@@ -33,20 +33,21 @@ func TestCalendar(t *testing.T) {
 		"created, in its order":      {MessageFilter{Created: Span{2*d + 1, 7 * d}}, []dayRange{{3, 6}}, []dayRange{{2, 2}, {7, 7}}},
 		"created on one day":         {MessageFilter{Created: Span{2*d + 1, 2*d + 9}}, nil, []dayRange{{2, 2}}},
 		"created the wrong way":      {MessageFilter{Created: Span{3 * d, 2 * d}}, nil, nil},
-		"created, in another":        {MessageFilter{Created: Span{2 * d, 7 * d}, Order: BySent}, []dayRange{{3, 4}}, []dayRange{{2, 2}, {7, 7}}},
+		"created, in another":        {MessageFilter{Created: Span{2 * d, 7 * d}, Order: BySent}, []dayRange{{2, 4}}, []dayRange{{7, 7}}},
+		"created on whole days":      {MessageFilter{Created: Span{2 * d, 5*d - 1}}, []dayRange{{2, 4}}, nil},
 	} {
 		f := c.filter
 		got := new(calendar)
-		if first, last := dayOf(f.Created.From), dayOf(f.Created.To); f.Sent == (Span{}) && f.Updated == (Span{}) && f.Order == ByCreated {
-			got = plainCalendar(f.Created, first, last)
+		if f.Sent == (Span{}) && f.Updated == (Span{}) && f.Order == ByCreated {
+			got = plainCalendar(f.Created)
 		} else {
 			var within []dayBounds
 			for _, d := range days {
-				if f.Created == (Span{}) || d.day >= first && d.day <= last {
+				if in := f.Created.days(); d.day >= in.first && d.day <= in.last {
 					within = append(within, d)
 				}
 			}
-			got.read(f, within, first, last)
+			got.read(f, within)
 		}
 		if !reflect.DeepEqual(got.whole, c.whole) || !reflect.DeepEqual(got.part, c.part) {
 			t.Errorf("%s: whole %v, in part %v; want %v, %v", name, got.whole, got.part, c.whole, c.part)

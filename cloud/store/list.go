@@ -69,6 +69,14 @@ func (o Order) of(m Message) int64 {
 	return m.CreatedAt
 }
 
+// way is the direction of the list, as SQL has it.
+func (f MessageFilter) way() string {
+	if f.Ascending {
+		return "ASC"
+	}
+	return "DESC"
+}
+
 // Messages returns a page.
 func (r reader) Messages(ctx context.Context, f MessageFilter) ([]Message, error) {
 	l, err := r.listing(ctx, f)
@@ -108,7 +116,10 @@ func (r reader) fewOfParty(ctx context.Context, f MessageFilter, b branch) (bool
 // page reads the places of the page's messages from indexes alone, however many are
 // passed over, and then the messages.
 func (r reader) page(ctx context.Context, l listing) ([]Message, error) {
-	f := l.filter
+	f, err := r.skipDays(ctx, l)
+	if err != nil {
+		return nil, err
+	}
 	q := query{filter: f, calendar: l.calendar}
 	if err := r.found(ctx, &q); err != nil {
 		return nil, err
@@ -121,11 +132,7 @@ func (r reader) page(ctx context.Context, l listing) ([]Message, error) {
 		}
 		parts = append(parts, q.places(b, l.all, fewOfParty)...)
 	}
-	way := "DESC"
-	if f.Ascending {
-		way = "ASC"
-	}
-	list, err := collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM ("+strings.Join(parts, " UNION ALL ")+" ORDER BY k_at "+way+", k_seq "+way+
+	list, err := collect(ctx, r, scanMessage, "SELECT "+messageColumns+" FROM ("+strings.Join(parts, " UNION ALL ")+" ORDER BY k_at "+f.way()+", k_seq "+f.way()+
 		" LIMIT "+q.place(f.Limit)+" OFFSET "+q.place(f.Offset)+") AS k CROSS JOIN messages AS m WHERE m.account_id = "+q.place(f.AccountID)+
 		" AND m."+f.Order.column()+" = k_at AND m.seq = k_seq", q.args...)
 	slices.SortFunc(list, func(a, b Message) int {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -16,47 +17,7 @@ import (
 // for, for messages that have lived a little.
 func TestListsAgreeWithANaiveFilter(t *testing.T) {
 	ctx := t.Context()
-	s, err := Open(ctx, storetest.New(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	gen := newGenerator(7)
-	for _, account := range []string{"team_other", benchAccount} {
-		prefix := account[len(account)-2:]
-		if err := s.Write(ctx, func(tx *Tx) error {
-			if err := tx.CreateAccount(Account{ID: account, CreatedAt: 1}); err != nil {
-				return err
-			}
-			for i, number := range benchLines {
-				if account != benchAccount {
-					number += "0"
-				}
-				if err := tx.CreateLine(Line{ID: fmt.Sprint(prefix, "num_", i), AccountID: account, PhoneNumber: number, CreatedAt: 1}); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 600 {
-			if err := s.Write(ctx, func(tx *Tx) error {
-				if i == 300 {
-					if err := tx.CreateRelay(Relay{ID: prefix + "rel", AccountID: account, LineID: prefix + "num_0", SecretHash: prefix, CreatedAt: 5}); err != nil {
-						return err
-					}
-				}
-				return tx.live(gen, account, prefix, i)
-			}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	all, err := collect(ctx, s.reader, scanMessage, "SELECT "+messageColumns+" FROM messages")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, gen, all := lived(t)
 	for range 600 {
 		f := gen.filter(all)
 		want, total := naive(all, f)
@@ -77,11 +38,61 @@ func TestListsAgreeWithANaiveFilter(t *testing.T) {
 	}
 }
 
+// lived opens a store with the messages of two accounts of which something has become, on
+// some days, and returns them all, those that are hidden too.
+func lived(t *testing.T) (*Store, *generator, []Message) {
+	t.Helper()
+	ctx := t.Context()
+	s, err := Open(ctx, storetest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	gen := newGenerator(7)
+	for _, account := range []string{"team_other", benchAccount} {
+		prefix := account[len(account)-2:]
+		if err := s.Write(ctx, func(tx *Tx) error {
+			if err := tx.CreateAccount(Account{ID: account, CreatedAt: 1}); err != nil {
+				return err
+			}
+			for i, number := range benchLines {
+				if account != benchAccount {
+					number += "0"
+				}
+				if err := tx.CreateLine(Line{ID: fmt.Sprint(prefix, "num_", i), AccountID: account, PhoneNumber: number, CreatedAt: 1}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < 600; i += 10 {
+			if err := s.Write(ctx, func(tx *Tx) (err error) {
+				if i == 300 {
+					err = tx.CreateRelay(Relay{ID: prefix + "rel", AccountID: account, LineID: prefix + "num_0", SecretHash: prefix, CreatedAt: 5})
+				}
+				for j := range 10 {
+					err = errors.Join(err, tx.live(gen, account, prefix, i+j))
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	all, err := collect(ctx, s.reader, scanMessage, "SELECT "+messageColumns+" FROM messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, gen, all
+}
+
 // live makes a message of the generator's and lets something become of it.
 func (tx *Tx) live(gen *generator, account, prefix string, i int) error {
 	m := gen.message(i)
 	m.ID, m.LineID, m.AccountID, m.AppleGUID, m.Requested = prefix+m.ID, prefix+m.LineID, account, prefix+m.AppleGUID, wire.ServiceAuto
-	m.CreatedAt = benchStart + int64(gen.IntN(300)) + gen.days(12) // many at once
+	m.CreatedAt = benchStart + int64(gen.IntN(300)) - 150 + gen.days(12) // many at once, about midnight
 	if m.SentAt != 0 {
 		m.SentAt = m.CreatedAt + int64(gen.IntN(50)) - 25
 	}

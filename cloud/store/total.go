@@ -51,9 +51,7 @@ func (r reader) sum(ctx context.Context, l listing) (total int64, err error) {
 // list in an index.
 func (r reader) sumDays(ctx context.Context, l listing, b branch) (total int64, err error) {
 	for _, d := range l.calendar.whole {
-		q := query{filter: l.filter}
-		n, err := scanInt(r.stmts.row(ctx, "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM message_days WHERE account_id = "+q.place(l.filter.AccountID)+
-			" AND day BETWEEN "+q.place(d.first)+" AND "+q.place(d.last)+q.classes(b), q.args...))
+		n, err := r.sumRange(ctx, l.filter, b, d)
 		if err != nil {
 			return 0, err
 		}
@@ -67,6 +65,13 @@ func (r reader) sumDays(ctx context.Context, l listing, b branch) (total int64, 
 		total += n
 	}
 	return total, nil
+}
+
+// sumRange counts what of a branch was created on some days.
+func (r reader) sumRange(ctx context.Context, f MessageFilter, b branch, d dayRange) (int64, error) {
+	q := query{filter: f}
+	return scanInt(r.stmts.row(ctx, "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM message_days WHERE account_id = "+q.place(f.AccountID)+
+		" AND day BETWEEN "+q.place(d.first)+" AND "+q.place(d.last)+q.classes(b), q.args...))
 }
 
 // countIn counts what of a branch was created in a span.
