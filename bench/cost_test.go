@@ -18,8 +18,9 @@ var sizes = []int{10_000, 100_000, 1_000_000}
 
 // BenchmarkLook is what a wake costs the reader, from the call of Wait on a database
 // that another connection has changed until everything that the change may concern
-// has been read: nothing new, a receipt of the one own row or of one of a hundred that
-// are followed, one new message.
+// has been read: nothing new, a receipt of the one own row or of one of many that are
+// followed, one new message, and that where the relay watches as many rows as it does at
+// most. All that are followed are looked at each time, as by the relay after a pause.
 func BenchmarkLook(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -29,8 +30,10 @@ func BenchmarkLook(b *testing.B) {
 		{"nothing-new", 0, "UPDATE chat SET last_read_message_timestamp = last_read_message_timestamp + 1 WHERE ROWID = 7"},
 		{"receipt", 1, receipt},
 		{"receipt-of-100", 100, receipt},
+		{"receipt-of-500", 500, receipt},
 		{"receipt-of-2000", 2000, receipt},
-		{"message", 0, "INSERT INTO message (guid, text, handle_id, service, date, is_finished) VALUES (hex(randomblob(16)), 'hello', 7, 'iMessage', 800000000000000000, 1)"},
+		{"message", 0, message},
+		{"message-watching-500", watched, message},
 	} {
 		for _, size := range sizes {
 			b.Run(fmt.Sprintf("%s/messages=%d", c.name, size), func(b *testing.B) { look(b, database(b, size), c.followed, c.change) })
@@ -40,6 +43,9 @@ func BenchmarkLook(b *testing.B) {
 
 // receipt changes the newest row.
 const receipt = "UPDATE message SET date_read = date_read + 1 WHERE ROWID = (SELECT MAX(ROWID) FROM message)"
+
+// message adds a row.
+const message = "INSERT INTO message (guid, text, handle_id, service, date, is_finished) VALUES (hex(randomblob(16)), 'hello', 7, 'iMessage', 800000000000000000, 1)"
 
 func look(b *testing.B, path string, follow int64, change string) {
 	ctx := context.Background()
@@ -63,12 +69,8 @@ func look(b *testing.B, path string, follow int64, change string) {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	var followed []int64
-	for i := range follow {
-		followed = append(followed, mark.RowID-i)
-	}
-	before, err := db.States(ctx, followed)
-	if err != nil {
+	told := follower{db: db}
+	if err := told.lookAt(ctx, &told.all, mark.RowID, follow); err != nil {
 		b.Fatal(err)
 	}
 	var took []time.Duration
@@ -80,30 +82,15 @@ func look(b *testing.B, path string, follow int64, change string) {
 		if _, err := w.Wait(ctx); err != nil {
 			b.Fatal(err)
 		}
-		now := before
-		if follow > 0 {
-			if now, err = db.States(ctx, followed); err != nil {
-				b.Fatal(err)
-			}
-		}
-		var moved []int64
-		for id, state := range now {
-			if state != before[id] {
-				moved = append(moved, id)
-			}
-		}
-		before = now
-		if len(moved) > 0 {
-			if _, err := db.Rows(ctx, moved); err != nil {
-				b.Fatal(err)
-			}
-		}
 		list, err := db.After(ctx, mark.RowID, 200)
 		if err != nil {
 			b.Fatal(err)
 		}
 		if len(list) > 0 {
 			mark.RowID = list[len(list)-1].RowID
+		}
+		if err := told.lookAt(ctx, &told.all, mark.RowID, follow); err != nil {
+			b.Fatal(err)
 		}
 		took = append(took, time.Since(began))
 	}

@@ -20,6 +20,19 @@ import (
 // readChatDB reads as the relay does: it waits for the Watcher, reads what is new, and
 // looks again at rows whose chat is not there yet.
 func readChatDB(ctx context.Context, path string, messages int, ready func(), got func(rowid int64)) error {
+	return readAndFollow(ctx, path, 0, messages, ready, got)
+}
+
+// watched is how many rows the relay looks at again at most, beside those of its sends.
+const watched = 500
+
+// readWatching does all that the relay does: it also looks, after what is new, whether
+// something has become of the last rows.
+func readWatching(ctx context.Context, path string, messages int, ready func(), got func(rowid int64)) error {
+	return readAndFollow(ctx, path, watched, messages, ready, got)
+}
+
+func readAndFollow(ctx context.Context, path string, follow int64, messages int, ready func(), got func(rowid int64)) error {
 	db, err := chatdb.Open(ctx, path)
 	if err != nil {
 		return err
@@ -35,6 +48,10 @@ func readChatDB(ctx context.Context, path string, messages int, ready func(), go
 	}
 	defer w.Close()
 	if _, err := w.Wait(ctx); err != nil { // the first one is for free
+		return err
+	}
+	told := follower{db: db}
+	if err := told.look(ctx, mark.RowID, follow); err != nil {
 		return err
 	}
 	ready()
@@ -73,8 +90,50 @@ func readChatDB(ctx context.Context, path string, messages int, ready func(), go
 				break
 			}
 		}
+		if err := told.look(ctx, mark.RowID, follow); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// follower looks again at rows that were read, as relay/review.go does.
+type follower struct {
+	db        *chatdb.DB
+	near, all chatdb.States
+	due       time.Time
+}
+
+// look reads those of the last n rows that have changed: of the newest 50 at once, of all
+// no more than a hundredth of the time.
+func (f *follower) look(ctx context.Context, last, n int64) error {
+	const nearby, rareness = 50, 100
+	err := f.lookAt(ctx, &f.near, last, min(n, nearby))
+	if err != nil || n <= nearby || time.Now().Before(f.due) {
+		return err
+	}
+	began := time.Now()
+	err = f.lookAt(ctx, &f.all, last, n)
+	f.due = time.Now().Add(rareness * time.Since(began))
+	return err
+}
+
+// lookAt reads those of the last n rows whose states have moved.
+func (f *follower) lookAt(ctx context.Context, states *chatdb.States, last, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = last - int64(i)
+	}
+	now, err := f.db.States(ctx, ids)
+	if err != nil {
+		return err
+	}
+	_, err = f.db.Rows(ctx, now.Moved(*states))
+	*states = now
+	return err
 }
 
 // readerFunc reads that many new messages of the database at path. It calls ready

@@ -53,8 +53,8 @@ func runMain(m *testing.M) int {
 }
 
 // BenchmarkWake is the time from a commit by another process, of 200,000 messages'
-// database, until the message has been read: by chatdb, by the bare floor, and by the
-// plain loop. They take turns on the same file.
+// database, until the message has been read: by chatdb, by chatdb that watches the last
+// rows too, by the bare floor, and by the plain loop. They take turns on the same file.
 func BenchmarkWake(b *testing.B) {
 	for _, c := range []struct {
 		name   string
@@ -70,11 +70,12 @@ func BenchmarkWake(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			path := database(b, 200_000)
-			var floor, plain, ours result
+			var floor, plain, ours, all result
 			for b.Loop() {
 				for range c.rounds {
 					floor.add(measure(b, path, "floor", c.load))
 					ours.add(measure(b, path, "chatdb", c.load))
+					all.add(measure(b, path, "watching", c.load))
 					plain.add(measure(b, path, "plain", c.load))
 				}
 			}
@@ -85,16 +86,19 @@ func BenchmarkWake(b *testing.B) {
 			b.ReportMetric(plain.at(0.99), "plain-p99-ms")
 			b.ReportMetric(ours.at(0.5), "p50-ms")
 			b.ReportMetric(ours.at(0.99), "p99-ms")
+			b.ReportMetric(all.at(0.5), "watching-p50-ms")
+			b.ReportMetric(all.at(0.99), "watching-p99-ms")
 			b.ReportMetric(ours.at(0.5)/floor.at(0.5), "p50/floor")
 			b.ReportMetric(ours.at(0.99)/floor.at(0.99), "p99/floor")
 			b.ReportMetric(ours.at(0.5)/plain.at(0.5), "p50/plain")
 			b.ReportMetric(ours.at(0.99)/plain.at(0.99), "p99/plain")
 			b.ReportMetric(ours.cpu.Seconds()*1000/float64(len(ours.took)), "cpu-ms/message")
+			b.ReportMetric(all.cpu.Seconds()*1000/float64(len(all.took)), "watching-cpu-ms/message")
 			b.ReportMetric(floor.cpu.Seconds()*1000/float64(len(floor.took)), "floor-cpu-ms/message")
 			b.ReportMetric(plain.cpu.Seconds()*1000/float64(len(plain.took)), "plain-cpu-ms/message")
 			b.ReportMetric(float64(ours.memory)/(1<<20), "MiB")
-			b.ReportMetric(float64(ours.lost), "lost")
-			b.ReportMetric(float64(ours.doubled), "doubled")
+			b.ReportMetric(float64(ours.lost+all.lost), "lost")
+			b.ReportMetric(float64(ours.doubled+all.doubled), "doubled")
 		})
 	}
 }
@@ -220,4 +224,4 @@ func (p *reading) end(b *testing.B, committed map[int64]int64) (r result) {
 	return r
 }
 
-var readers = map[string]readerFunc{"floor": readFloor, "plain": readPlain, "chatdb": readChatDB}
+var readers = map[string]readerFunc{"floor": readFloor, "plain": readPlain, "chatdb": readChatDB, "watching": readWatching}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,8 +160,8 @@ func checkOdd(t *testing.T, db *chatdb.DB) {
 	if again, err := db.Rows(ctx, []int64{1, 2, 3}); err != nil || len(again) != 3 || again[1].GUID != m.GUID {
 		t.Errorf("by key: %d, %v", len(again), err)
 	}
-	if states, err := db.States(ctx, []int64{1, 2, 3}); err != nil || len(states) != 3 {
-		t.Errorf("states: %d, %v", len(states), err)
+	if states, err := db.States(ctx, []int64{1, 2, 3}); err != nil || !slices.Equal(states.Rows(), []int64{1, 2, 3}) {
+		t.Errorf("states: %v, %v", states, err)
 	}
 	checkMeaning(t, m)
 	_, _ = db.DirectChats(ctx, m.Handle)

@@ -138,18 +138,16 @@ func testLookUps(t *testing.T, f *fixture, db *chatdb.DB, all []chatdb.Message) 
 		t.Errorf("since: %d, %v", first, err)
 	}
 	then, err := db.States(t.Context(), ids)
-	if err != nil || len(then) != 4 {
-		t.Fatalf("%d states, %v", len(then), err)
+	if err != nil || len(then.Rows()) != 4 {
+		t.Fatalf("%v, %v", then, err)
 	}
 	f.exec("UPDATE message SET is_read = 1 WHERE guid = 'in'")
 	f.exec("UPDATE message SET attributedBody = ? WHERE guid = 'own'", plainBody("another reply"))
 	f.exec("UPDATE attachment SET transfer_state = 6")
 	f.exec("UPDATE message SET error = 0 WHERE guid = 'old'")
 	now, err := db.States(t.Context(), ids)
-	for i, id := range ids {
-		if now[id] == then[id] || err != nil {
-			t.Errorf("the state of %s has not moved, %v", guids[i], err)
-		}
+	if moved := now.Moved(then); err != nil || !slices.Equal(moved, slices.Sorted(slices.Values(ids))) {
+		t.Errorf("of %v, %v have moved, %v", ids, moved, err)
 	}
 	has := func(column string) bool { return slices.Contains(f.columnsOf("message"), column) }
 	rows := []int64{

@@ -3,19 +3,64 @@ package chatdb
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// State is what later changes of a row move: receipts, error, edits, the length of
-// its body, the number of its chats, its attachments and how far they have come.
-// Compare it with == to an earlier one of the same row in the same file; a difference
-// says that the row is worth reading again.
-type State struct{ packed string }
+// States are the states of some rows at one look: what later changes of a row move, which
+// is receipts, error, edits, the length of its body, the number of its chats, its
+// attachments and how far they have come. Compare them with those of an earlier look at the
+// same file. The zero value has none.
+type States struct {
+	// lines are one for each row, in the order of ROWID: the ROWID, a space, its state.
+	lines string
+}
 
-// The columns of message that a State is made of, by how they are compared.
+// Moved gives the rows whose state is another one than at an earlier look, and those that
+// had none then: they are worth reading again.
+func (s States) Moved(then States) (rowids []int64) {
+	if s == then {
+		return nil
+	}
+	for now, was := s.lines, then.lines; now != ""; {
+		line, rest, _ := strings.Cut(now, "\n")
+		old, oldRest, _ := strings.Cut(was, "\n")
+		if line == old {
+			now, was = rest, oldRest
+			continue
+		}
+		id, oldID := rowOf(line), rowOf(old)
+		if was != "" && oldID < id { // it was not looked at any more
+			was = oldRest
+			continue
+		}
+		rowids, now = append(rowids, id), rest
+		if oldID == id {
+			was = oldRest
+		}
+	}
+	return rowids
+}
+
+// Rows are the rows that exist, in the order of ROWID.
+func (s States) Rows() (rowids []int64) {
+	for line := range strings.Lines(s.lines) {
+		if id := rowOf(line); id > 0 {
+			rowids = append(rowids, id)
+		}
+	}
+	return rowids
+}
+
+// rowOf is the ROWID that a line begins with, 0 where it begins with none.
+func rowOf(line string) int64 {
+	id, _, _ := strings.Cut(line, " ")
+	rowid, _ := strconv.ParseInt(id, 10, 64)
+	return rowid
+}
+
+// The columns of message that a state is made of, by how they are compared.
 var (
 	stateFlags = [...]string{
 		"m.is_from_me", "m.is_sent", "m.is_delivered", "m.is_read", "m.was_downgraded",
@@ -29,7 +74,7 @@ var (
 // states packs the states of a list of rows into one text, a line for each: handing
 // rows and columns over would cost more than reading them. Nothing that is long is
 // read: of the body only its length, which SQLite knows without its bytes. json_each
-// carries a list of any length in one argument.
+// carries a list of any length in one argument. No line is broken by what stands in a row.
 func (has schema) states() string {
 	var flags []string
 	for i, c := range stateFlags {
@@ -51,7 +96,7 @@ func (has schema) states() string {
 	}
 	add("%d", "(SELECT count(*) FROM chat_message_join cm WHERE cm.message_id = m.ROWID)")
 	add("%s", has.attachmentStates())
-	add("%s", has.column("m.service"))
+	add("%s", "hex("+has.column("m.service")+")")
 	return "SELECT group_concat(printf('" + format + "', " + values + "), char(10))" +
 		" FROM json_each(?1) j CROSS JOIN message m ON m.ROWID = j.value"
 }
@@ -61,64 +106,60 @@ func (has schema) attachmentStates() string {
 	if !has["message"]["cache_has_attachments"] || has["attachment"] == nil || has["message_attachment_join"] == nil {
 		return null
 	}
-	state := has.column("a.transfer_state")
-	if state == null {
-		state = "0"
-	}
-	return "CASE WHEN m.cache_has_attachments THEN (SELECT group_concat(ma.attachment_id || '=' || COALESCE(" + state + ", 0))" +
+	return "CASE WHEN m.cache_has_attachments THEN (SELECT group_concat(printf('%d=%d', ma.attachment_id, " + has.column("a.transfer_state") + "))" +
 		" FROM message_attachment_join ma CROSS JOIN attachment a ON a.ROWID = ma.attachment_id WHERE ma.message_id = m.ROWID) END"
 }
 
-// damagedState is that of a row on damaged pages.
-var damagedState = State{"damaged"}
-
-// States gives the state of the rows with these ROWIDs; those that do not exist are
-// left out, and those on damaged pages have a state that no sound row has. It reads no
-// body and is much cheaper than reading the rows.
-func (db *DB) States(ctx context.Context, rowids []int64) (map[int64]State, error) {
-	all := make(map[int64]State, len(rowids))
+// States gives the states of the rows with these ROWIDs; those that do not exist are left
+// out, and those on damaged pages have a state that no sound row has. It reads no body and
+// is much cheaper than reading the rows.
+func (db *DB) States(ctx context.Context, rowids []int64) (States, error) {
+	rowids = slices.Compact(slices.Sorted(slices.Values(rowids)))
+	var lines []string
 	for part := range slices.Chunk(rowids, chunk) {
-		err := db.addStates(ctx, all, part)
+		packed, err := db.packedStates(ctx, part)
 		if damaged(err) {
-			err = db.addStatesOneByOne(ctx, all, part)
+			packed, err = db.packedOneByOne(ctx, part)
 		}
 		if err != nil {
-			return nil, err
+			return States{}, err
+		}
+		if packed != "" {
+			lines = append(lines, packed)
 		}
 	}
-	return all, nil
+	return States{strings.Join(lines, "\n")}, nil
 }
 
-func (db *DB) addStates(ctx context.Context, all map[int64]State, rowids []int64) error {
-	list, err := json.Marshal(rowids)
-	if err != nil {
-		return err
+func (db *DB) packedStates(ctx context.Context, rowids []int64) (packed string, err error) {
+	list := []byte{'['}
+	for i, id := range rowids {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendInt(list, id, 10)
 	}
-	packed := ""
+	list = append(list, ']')
 	err = db.readOnce(ctx, "look at messages", func(s *session) error {
 		return s.query(ctx, queryStates, args(string(list)), func(r row) { packed, _ = r[0].(string) })
 	})
-	if err != nil {
-		return err
-	}
-	for line := range strings.SplitSeq(packed, "\n") {
-		id, state, _ := strings.Cut(line, " ")
-		if rowid, err := strconv.ParseInt(id, 10, 64); err == nil {
-			all[rowid] = State{state}
-		}
-	}
-	return nil
+	return packed, err
 }
 
-func (db *DB) addStatesOneByOne(ctx context.Context, all map[int64]State, rowids []int64) error {
+// packedOneByOne is packedStates in a file with damaged pages.
+func (db *DB) packedOneByOne(ctx context.Context, rowids []int64) (string, error) {
+	var lines []string
 	for _, id := range rowids {
-		err := db.addStates(ctx, all, []int64{id})
+		packed, err := db.packedStates(ctx, []int64{id})
 		if damaged(err) {
-			all[id], err = damagedState, nil
+			packed, err = strconv.FormatInt(id, 10)+" damaged", nil
 		}
 		if err != nil {
-			return err
+			return "", err
+		}
+		if packed != "" {
+			lines = append(lines, packed)
 		}
 	}
-	return nil
+	return strings.Join(lines, "\n"), nil
 }

@@ -1,6 +1,7 @@
 package chatdb_test
 
 import (
+	"slices"
 	"testing"
 
 	"bluerelay/chatdb"
@@ -13,13 +14,13 @@ func TestStateMoves(t *testing.T) {
 	id := f.message("m", "hello", values{"is_from_me": 1})
 	f.message("other", "hello", nil)
 	db := f.open()
-	look := func() chatdb.State {
+	look := func() chatdb.States {
 		t.Helper()
 		states, err := db.States(t.Context(), []int64{id, id + 1000})
-		if err != nil || len(states) != 1 {
+		if err != nil || !slices.Equal(states.Rows(), []int64{id}) {
 			t.Fatalf("%v, %v", states, err)
 		}
-		return states[id]
+		return states
 	}
 	set := func(assignment string) func() {
 		return func() { f.exec("UPDATE message SET " + assignment + " WHERE guid = 'm'") }
@@ -59,7 +60,7 @@ func TestStateMoves(t *testing.T) {
 	} {
 		step.do()
 		now := look()
-		if (now != before) != step.moves {
+		if moved := now.Moved(before); (len(moved) > 0) != step.moves {
 			t.Errorf("%s: %+v, then %+v", step.name, before, now)
 		}
 		before = now
@@ -70,20 +71,45 @@ func TestStateMoves(t *testing.T) {
 	}
 }
 
-// A list of any length is looked at, each row on its own.
+// A list of any length is looked at, each row on its own, whatever stands in it.
 func TestStatesOfMany(t *testing.T) {
 	f := newFixture(t)
 	var ids []int64
 	f.exec("BEGIN")
 	for i := range 1200 {
-		ids = append(ids, f.insert("message", values{"guid": i, "service": "line\nbreak 7"}))
+		ids = append(ids, f.insert("message", values{"guid": i, "service": "line\n7 \n\nbreak"}))
 	}
 	f.exec("COMMIT")
-	states, err := f.open().States(t.Context(), append(ids, 9999))
-	if err != nil || len(states) != len(ids) {
-		t.Fatalf("%d states, %v", len(states), err)
+	db := f.open()
+	look := func(rowids ...int64) chatdb.States {
+		t.Helper()
+		states, err := db.States(t.Context(), rowids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return states
 	}
-	if states, err := f.open().States(t.Context(), nil); err != nil || len(states) != 0 {
-		t.Errorf("%v, %v", states, err)
+	moved := func(now, then chatdb.States, want ...int64) {
+		t.Helper()
+		if got := now.Moved(then); !slices.Equal(got, want) {
+			t.Errorf("%v have moved, want %v", got, want)
+		}
 	}
+	all := append(slices.Clone(ids), ids...)
+	slices.Reverse(all)
+	first := look(append(all, 9999)...)
+	if got := first.Rows(); !slices.Equal(got, ids) {
+		t.Fatalf("%d rows", len(got))
+	}
+	moved(look(), chatdb.States{})
+	moved(first, chatdb.States{}, ids...)
+	moved(look(ids...), first)
+	// Others are followed from one look to the next: new ones have moved.
+	moved(look(ids[3:]...), first)
+	moved(first, look(ids[3:]...), ids[:3]...)
+	moved(first, look(ids[5:600]...), slices.Concat(ids[:5], ids[600:])...)
+	f.exec("UPDATE message SET is_sent = 1 WHERE guid IN ('0', '2', '700', '1199')")
+	f.exec("DELETE FROM message WHERE guid IN ('1', '701', '1198')")
+	moved(look(ids...), first, ids[0], ids[2], ids[700], ids[1199])
+	moved(look(ids[1:800]...), first, ids[2], ids[700])
 }

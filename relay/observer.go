@@ -25,10 +25,11 @@ type observer struct {
 	gate     *gate
 	db       *chatdb.DB
 	cursor   cursor
-	followed map[int64]send         // bound own rows that may still change, by ROWID
-	waiting  map[int64]time.Time    // rows that are not complete, by ROWID, with their first sight
-	watched  map[int64]watchedRow   // reported rows that may still change, by ROWID
-	states   map[int64]chatdb.State // of all these, at the last look
+	followed map[int64]send       // bound own rows that may still change, by ROWID
+	waiting  map[int64]time.Time  // rows that are not complete, by ROWID, with their first sight
+	watched  map[int64]watchedRow // reported rows that may still change, by ROWID
+	waited   chatdb.States        // of the rows that are waited for, at the last look
+	told     told
 	own      ownAddresses
 	stuck    map[string]bool // guids of files for which the alarm was raised
 	combed   time.Time       // when files that are stuck were last looked for
@@ -126,7 +127,7 @@ func (o *observer) session(ctx context.Context) error {
 const breath = time.Minute
 
 // await waits for a change, or until a row that is not complete has waited long
-// enough, or for a breath.
+// enough, or all that was told is to be looked at, or for a breath.
 func (o *observer) await(ctx context.Context, w *chatdb.Watcher) (chatdb.Event, error) {
 	now := time.Now()
 	wake := now.Add(breath)
@@ -136,6 +137,9 @@ func (o *observer) await(ctx context.Context, w *chatdb.Watcher) (chatdb.Event, 
 				wake = end
 			}
 		}
+	}
+	if o.told.owed && o.told.due.Before(wake) {
+		wake = o.told.due
 	}
 	timed, cancel := context.WithDeadline(ctx, wake)
 	defer cancel()
@@ -171,7 +175,7 @@ func (o *observer) resume(ctx context.Context) error {
 	for _, w := range waiting {
 		o.waiting[w.rowid] = w.firstSeen
 	}
-	o.states = nil
+	o.waited, o.told = chatdb.States{}, told{}
 	if err := o.learnOwn(ctx); err != nil {
 		return err
 	}

@@ -34,19 +34,15 @@ func (o *observer) scan(ctx context.Context) error {
 			return err
 		}
 	}
-	states, err := o.review(ctx, slices.Collect(maps.Keys(o.waiting)))
-	if err != nil {
+	if err := o.reviewWaiting(ctx); err != nil {
 		return err
 	}
 	if err := o.readNew(ctx); err != nil {
 		return err
 	}
-	told, err := o.review(ctx, slices.AppendSeq(slices.Collect(maps.Keys(o.followed)), maps.Keys(o.watched)))
-	if err != nil {
+	if err := o.reviewTold(ctx); err != nil {
 		return err
 	}
-	maps.Copy(states, told)
-	o.keep(states)
 	if o.awaiting.Load() {
 		ring(o.uploadBell)
 	}

@@ -117,44 +117,6 @@ func edits(m chatdb.Message) []wire.Edit {
 	return list
 }
 
-// review reads those of some rows again that are worth it: their state is another one
-// than at the last look, or they have been waited for long enough. It returns the states,
-// to keep once all rows are dealt with.
-func (o *observer) review(ctx context.Context, ids []int64) (map[int64]chatdb.State, error) {
-	states, err := o.db.States(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	var list, gone []int64
-	for _, id := range ids {
-		state, there := states[id]
-		first, waiting := o.waiting[id]
-		switch {
-		case there && (state != o.states[id] || waiting && now.Sub(first) >= o.cfg.ghostAge()):
-			list = append(list, id)
-		case !there && waiting:
-			gone = append(gone, id)
-		}
-	}
-	rows, err := o.db.Rows(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	return states, o.digest(ctx, rows, o.cursor, gone...)
-}
-
-// keep remembers states of rows that were dealt with and are still of interest.
-func (o *observer) keep(states map[int64]chatdb.State) {
-	maps.DeleteFunc(states, func(id int64, _ chatdb.State) bool {
-		_, watched := o.watched[id]
-		_, followed := o.followed[id]
-		_, waiting := o.waiting[id]
-		return !watched && !followed && !waiting
-	})
-	o.states = states
-}
-
 // saveWatched writes watched rows and forgets those whose time is over.
 func saveWatched(ctx context.Context, tx *sql.Tx, list []watchedRow, now time.Time) error {
 	for _, w := range list {
