@@ -38,7 +38,8 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 	if err != nil {
 		return false, err
 	}
-	for _, m := range left {
+	var altered *store.Message
+	for i, m := range left {
 		steps, err := tx.Timeline(tx.Context(), m)
 		if err != nil {
 			return false, err
@@ -53,13 +54,44 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 		switch {
 		case file && m.Content != "":
 			return true, s.claim(tx, line, m, now, in.GUID) // a part of it; its text says more
-		case !(file || in.Text != "" && in.Text == m.Content) || !unknownSince(m, steps, in.Sent-lateRow.Milliseconds()):
-			continue
+		case !unknownSince(m, steps, in.Sent-lateRow.Milliseconds()): // its end is known
+		case file || sameText(m.Content, in.Text):
+			return true, s.found(tx, relay, line, m, r, now)
+		case altered == nil && alteredText(m.Content, in.Text) && beganBefore(steps, in.Sent):
+			altered = &left[i] // unless there is one of just these words
 		}
-		fact := wire.Report{Kind: wire.Kind(in.Status), At: r.At, Message: m.ID, GUID: in.GUID, Service: r.Service, Fault: r.Fault}
-		return true, s.progressed(tx, relay, line, "", fact, now)
 	}
-	return false, nil
+	if altered == nil {
+		return false, nil
+	}
+	return true, s.found(tx, relay, line, *altered, r, now)
+}
+
+// found gives a message the state of the row that a Mac tells as the owner's.
+func (s *Service) found(tx *store.Tx, relay store.Relay, line store.Line, m store.Message, r wire.Report, now time.Time) error {
+	fact := wire.Report{Kind: wire.Kind(r.Inbound.Status), At: r.At, Message: m.ID, GUID: r.Inbound.GUID, Service: r.Service, Fault: r.Fault}
+	return s.progressed(tx, relay, line, "", fact, now)
+}
+
+// sameText tells whether a row's text is a message's but for what Messages changes in any.
+func sameText(content, row string) bool {
+	folded := wire.Fold(content)
+	return row != "" && wire.Fold(row) == folded && (folded != "" || row == content)
+}
+
+// alteredText tells whether a row's text may be what Messages has made of a message's: dashes,
+// dots and the like are others.
+func alteredText(content, row string) bool {
+	letters := wire.Letters(content)
+	return letters != "" && wire.Letters(row) == letters
+}
+
+// beganBefore tells whether a message was about to be sent shortly before a row is dated. The
+// Mac that sends dates both.
+func beganBefore(steps []store.TimelineEntry, dated int64) bool {
+	return slices.ContainsFunc(steps, func(e store.TimelineEntry) bool {
+		return e.Status == wire.StatusSending && dated >= e.At-time.Second.Milliseconds() && dated <= e.At+lateRow.Milliseconds()
+	})
 }
 
 // unknownSince tells whether nobody knows of a message, and has not known since a time or

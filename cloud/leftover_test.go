@@ -67,6 +67,61 @@ func TestRowOfALostMac(t *testing.T) {
 	}
 }
 
+// Messages changes what it is given: the row is the message's all the same. Where only its
+// letters are left it has to be made while the message was sent, and no other have its words.
+func TestAlteredRowOfALostMac(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sent []string
+		row  string
+		ago  time.Duration
+		want int // which one's it is, -1 for none
+	}{
+		"quotes and spaces": {[]string{`it's "so" `}, "it’s “so”", time.Second, 0},
+		"quotes, later":     {[]string{`it's "so" `}, "it’s “so”", -5 * time.Minute, 0},
+		"dashes and dots":   {[]string{"so -- it goes..."}, "so — it goes…", -time.Second, 0},
+		"before it":         {[]string{"so -- it goes..."}, "so — it goes…", time.Minute, -1},
+		"long after":        {[]string{"so -- it goes..."}, "so — it goes…", -11 * time.Minute, -1},
+		"other words":       {[]string{"so -- it goes..."}, "so — it went…", -time.Second, -1},
+		"signs alone":       {[]string{"!"}, "?", -time.Second, -1},
+		"the closest":       {[]string{"Yes!", "Yes"}, "Yes", -time.Second, 1},
+		"white space alone": {[]string{" "}, "\u00a0", -time.Second, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, hasty)
+			old := w.connect(w.paired(w.line), hello("ins_a", 0))
+			var ids []string
+			for _, text := range tt.sent {
+				m, err := w.service.Send(t.Context(), w.who, cloud.Outgoing{From: w.line.PhoneNumber, To: somebody, Content: text})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, m.ID)
+			}
+			old.order() // of one person the next waits for the end of the first
+			old.report(wire.Report{Kind: wire.Sending, Message: ids[0], Attempt: 1, At: time.Now().UnixMilli()})
+			for _, id := range ids[1:] {
+				old.report(wire.Report{Kind: wire.Unknown, Message: ids[0], Attempt: 1})
+				old.order()
+				old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1, At: time.Now().UnixMilli()})
+			}
+			fresh := w.connect(w.replace()(), hello("ins_b", 0))
+			fresh.report(typedAt("guid", tt.row, tt.ago))
+			for i, id := range ids {
+				want := wire.StatusUnknown
+				if i == tt.want {
+					want = wire.StatusSent
+				}
+				if got := w.message(id); got.Status != want {
+					t.Errorf("%q is %s, want %s", got.Content, got.Status, want)
+				}
+			}
+			if typed := w.typedOnes(); len(typed) != max(-tt.want, 0) {
+				t.Errorf("typed are %q", typed)
+			}
+		})
+	}
+}
+
 // What the owner writes to the same person is no evidence: in other words, before there
 // was the message, long after its Mac was lost, or while its Mac is there.
 func TestRowsThatAreNoEvidence(t *testing.T) {

@@ -73,7 +73,7 @@ func (o *observer) judgeGhost(f *finding, m chatdb.Message, sends []send, first,
 // may be chance: the owner wrote the same words to somebody else at that moment.
 func strays(sends []send, m chatdb.Message, file string) (list []send) {
 	for _, s := range sends {
-		if s.part == partText && !s.addressed(m) && letters(s.text) != "" && fold(s.text) == fold(m.Text) && aboveMark(s, m, file) && s.ranAt(m.Date) {
+		if s.part == partText && !s.addressed(m) && wire.Letters(s.text) != "" && wire.Fold(s.text) == wire.Fold(m.Text) && aboveMark(s, m, file) && s.ranAt(m.Date) {
 			list = append(list, s)
 		}
 	}
@@ -83,7 +83,7 @@ func strays(sends []send, m chatdb.Message, file string) (list []send) {
 // raise tells of an own row that is nobody's, once it is settled, where it should not
 // be there. It never counts as a success.
 func (o *observer) raise(ctx context.Context, f *finding, m chatdb.Message, sends []send, now time.Time) error {
-	if m.Balloon != "" || fold(m.Text) == "" {
+	if m.Balloon != "" || wire.Fold(m.Text) == "" {
 		return nil
 	}
 	if list := strays(sends, m, o.db.File()); len(list) > 0 && m.Chat != nil {
@@ -112,7 +112,7 @@ const longestRun = 4 * time.Minute
 // owner writes later, in the same words, is not meant.
 func (o *observer) repeated(ctx context.Context, f *finding, m chatdb.Message) (send, bool, error) {
 	for _, one := range f.saves {
-		if one.send.made(m) && one.row.GUID != m.GUID && fold(one.row.Text) == fold(m.Text) {
+		if one.send.made(m) && one.row.GUID != m.GUID && wire.Fold(one.row.Text) == wire.Fold(m.Text) {
 			return one.send, true, nil
 		}
 	}
@@ -129,7 +129,7 @@ func (o *observer) repeated(ctx context.Context, f *finding, m chatdb.Message) (
 		if err != nil {
 			return send{}, false, fmt.Errorf("compare with the row of a send: %w", err)
 		}
-		if len(rows) == 1 && rows[0].GUID == s.guid && s.guid != m.GUID && fold(rows[0].Text) == fold(m.Text) {
+		if len(rows) == 1 && rows[0].GUID == s.guid && s.guid != m.GUID && wire.Fold(rows[0].Text) == wire.Fold(m.Text) {
 			return s, true, nil
 		}
 	}

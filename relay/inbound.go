@@ -96,7 +96,7 @@ func (o *observer) mayBeOurs(ctx context.Context, m chatdb.Message, patient bool
 			return false, true, err
 		}
 		twin := slices.ContainsFunc(own, func(t chatdb.Message) bool {
-			return t.Date.Sub(m.Date) < clockSlack && sameChat(t, m) && fold(t.Text) == fold(m.Text)
+			return t.Date.Sub(m.Date) < clockSlack && sameChat(t, m) && wire.Fold(t.Text) == wire.Fold(m.Text)
 		})
 		return twin, twin || patient, nil
 	}

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
 	"bluerelay/chatdb"
+	"bluerelay/wire"
 )
 
 // clockSlack is how much earlier than the arming a row's date may be: Messages
@@ -74,10 +74,10 @@ func (s send) fitsText(m chatdb.Message) match {
 	}
 	// A text that folds to nothing, such as a lone space, must not fit every row
 	// that holds only a file.
-	if f := fold(s.text); f == fold(m.Text) && (f != "" || m.Text == s.text) {
+	if f := wire.Fold(s.text); f == wire.Fold(m.Text) && (f != "" || m.Text == s.text) {
 		return exactMatch
 	}
-	if l := letters(m.Text); l != "" && l == letters(s.text) {
+	if l := wire.Letters(m.Text); l != "" && l == wire.Letters(s.text) {
 		return weakMatch
 	}
 	return noMatch
@@ -109,7 +109,7 @@ func inGroup(guid string, m chatdb.Message) bool {
 // fitsFile tells whether a row carries the file of a send: the very file where it was
 // staged, else one of its name and size. Messages may make another size of a picture.
 func (s send) fitsFile(m chatdb.Message) match {
-	if fold(m.Text) != "" {
+	if wire.Fold(m.Text) != "" {
 		return noMatch
 	}
 	if s.carried(m) {
@@ -200,41 +200,3 @@ func (s send) ranAt(t time.Time) bool {
 }
 
 func sameHandle(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
-
-// fold removes what Messages is known to change in a text: composed forms, curled
-// quotes, joiners and variation selectors, the placeholder of attachments, and
-// white space.
-func fold(text string) string {
-	var b strings.Builder
-	space := false
-	for _, r := range text {
-		switch {
-		case r == '\u2018' || r == '\u2019' || r == '\u201a' || r == '\u2032':
-			r = '\''
-		case r == '\u201c' || r == '\u201d' || r == '\u201e' || r == '\u2033':
-			r = '"'
-		case r == '\ufffc' || r == '\u200d' || r >= '\ufe00' && r <= '\ufe0f':
-			continue
-		case unicode.IsSpace(r):
-			space = true
-			continue
-		}
-		if space && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		space = false
-		b.WriteRune(r)
-	}
-	// Last, because a joiner keeps apart what composes without it.
-	return norm.NFC.String(b.String())
-}
-
-// letters keeps only letters and digits of what fold leaves.
-func letters(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return r
-		}
-		return -1
-	}, fold(text))
-}

@@ -4,97 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"bluerelay/chatdb"
 )
-
-// Both texts look alike to a person, and Messages is known to make the second out
-// of the first, or the other way round.
-var sameText = map[string][2]string{
-	"plain":                     {"hello", "hello"},
-	"curled quotes":             {`"it's"`, "“it’s”"},
-	"low quotes":                {`"Hallo" 'du'`, "„Hallo“ ‚du‘"},
-	"primes":                    {`5'11"`, "5′11″"},
-	"trailing space":            {"hello", "hello \n"},
-	"leading space":             {" \thello", "hello"},
-	"runs of space":             {"a  b\r\nc", "a b c"},
-	"no-break space":            {"a b", "a\u00a0b"},
-	"composed":                  {"é ñ 한", "e\u0301 n\u0303 \u1112\u1161\u11ab"},
-	"joiner dropped":            {"👩\u200d👧", "👩👧"},
-	"variation selector":        {"❤\ufe0f", "❤"},
-	"text selector":             {"☎\ufe0e", "☎"},
-	"placeholder of a file":     {"look", "\ufffclook"},
-	"joiner within a character": {"a\u200d\u0301", "á"},
-	"emoji with tone":           {"👍🏽", "👍🏽"},
-	"emoji alone":               {"❤️", "❤"},
-	"link":                      {"https://example.com/?q=1", "https://example.com/?q=1"},
-}
-
-func TestFold(t *testing.T) {
-	t.Parallel()
-	for name, pair := range sameText {
-		if a, b := fold(pair[0]), fold(pair[1]); a != b {
-			t.Errorf("%s: %+q and %+q", name, a, b)
-		}
-	}
-	for _, pair := range [][2]string{{"a", "A"}, {"a", "b"}, {"ab", "a b"}, {"👍", "👍🏽"}, {"a", "á"}, {"1", "2"}, {"ﬁ", "fi"}} {
-		if fold(pair[0]) == fold(pair[1]) {
-			t.Errorf("%q and %q are not the same text", pair[0], pair[1])
-		}
-	}
-}
-
-func TestLetters(t *testing.T) {
-	t.Parallel()
-	for a, b := range map[string]string{
-		"wait...":       "wait…",
-		"a -- b":        "a — b",
-		"Yes!":          "Yes",
-		"cafe\u0301 3€": "café3",
-		"a\u200d\u0301": "á",
-		"привет, мир":   "привет мир",
-		"١٢٣":           "(١٢٣)",
-	} {
-		if letters(a) != letters(b) {
-			t.Errorf("%q and %q: %q, %q", a, b, letters(a), letters(b))
-		}
-	}
-	for _, none := range []string{"", " ", "👍", "?!", "\ufffc"} {
-		if l := letters(none); l != "" {
-			t.Errorf("%q has the letters %q", none, l)
-		}
-	}
-}
-
-// FuzzFold: folding a text again, or in another composition, changes nothing, and
-// equal texts have equal letters.
-func FuzzFold(f *testing.F) {
-	for _, pair := range sameText {
-		f.Add(pair[0])
-		f.Add(pair[1])
-	}
-	f.Add("\u1100\u200d\u1161 \u0344\u2000\u212b")
-	f.Fuzz(func(t *testing.T, text string) {
-		text = strings.ToValidUTF8(text, "\ufffd")
-		once := fold(text)
-		if twice := fold(once); twice != once {
-			t.Fatalf("%+q folds to %+q and that to %+q", text, once, twice)
-		}
-		for name, other := range map[string]string{"NFC": norm.NFC.String(text), "NFD": norm.NFD.String(text), "spaces": " " + text + "\n", "placeholder": "\ufffc" + text} {
-			if fold(other) != once {
-				t.Fatalf("%s: %+q folds to %+q, %+q to %+q", name, text, once, other, fold(other))
-			}
-			if letters(other) != letters(text) {
-				t.Fatalf("%s: the letters of %+q are %+q and %+q", name, text, letters(text), letters(other))
-			}
-		}
-	})
-}
 
 const thisFile = "file"
 

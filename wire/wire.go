@@ -1,6 +1,6 @@
 // Package wire is what a relay and the cloud say to each other: frames over one
-// websocket, and the states of a message with the rules by which one follows
-// another.
+// websocket, the states of a message with the rules by which one follows another, and
+// what tells two texts to be one that Messages has changed.
 //
 // It refuses to do anything: no I/O, no storage, no clock. Everything in it is a
 // plain value, so it may be used from any number of goroutines.

@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold removes what Messages is known to change in a text: composed forms, curled
+// quotes, joiners and variation selectors, the placeholder of attachments, and
+// white space.
+func Fold(text string) string {
+	var b strings.Builder
+	space := false
+	for _, r := range text {
+		switch {
+		case r == '\u2018' || r == '\u2019' || r == '\u201a' || r == '\u2032':
+			r = '\''
+		case r == '\u201c' || r == '\u201d' || r == '\u201e' || r == '\u2033':
+			r = '"'
+		case r == '\ufffc' || r == '\u200d' || r >= '\ufe00' && r <= '\ufe0f':
+			continue
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		}
+		if space && b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(r)
+	}
+	// Last, because a joiner keeps apart what composes without it.
+	return norm.NFC.String(b.String())
+}
+
+// Letters keeps only letters and digits of what Fold leaves: dashes, dots and the like may
+// be other ones in the row.
+func Letters(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, Fold(text))
+}
