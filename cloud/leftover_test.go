@@ -276,31 +276,48 @@ func TestRowsOfOthers(t *testing.T) {
 // A Mac that was replaced goes on to look for what it had begun, and sees the row of an
 // equal message that the next one sends. That row is the later message's.
 func TestRowOfAnEqualMessage(t *testing.T) {
-	w := newWorld(t, hasty)
-	secret := w.paired(w.line)
-	old := w.connect(secret, hello("ins_a", 0))
-	first := w.send(somebody)
-	old.order()
-	old.report(wire.Report{Kind: wire.Sending, Message: first, Attempt: 1})
-	fresh := w.connect(w.replace()(), hello("ins_b", 0))
-	second := w.send(somebody)
-	fresh.order()
-	back := w.connect(secret, hello("ins_a", old.seq+1))
-	back.seq = old.seq
-	now := time.Now().UnixMilli()
-	back.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "guid", At: now})
-	if got := w.message(first); got.Status != wire.StatusUnknown {
-		t.Errorf("the first is %s, and it may be the second's row", got.Status)
-	}
-	fresh.report(wire.Report{Kind: wire.Sent, Message: second, Attempt: 1, GUID: "guid", At: now})
-	if got := w.message(second); got.Status != wire.StatusSent || got.AppleGUID != "guid" {
-		t.Errorf("the second: %+v", got)
-	}
-	// Its own row is known now: another one is the first's.
-	again := w.connect(secret, hello("ins_a", back.seq+1))
-	again.seq = back.seq
-	again.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "another", At: now})
-	if got := w.message(first); got.Status != wire.StatusSent || got.AppleGUID != "another" {
-		t.Errorf("the first: %+v", got)
+	for name, tt := range map[string]struct {
+		text string
+		want wire.Status // of the first message, when the Mac that was replaced claims the row
+	}{
+		"the same words":   {secretText, wire.StatusUnknown},
+		"with other signs": {secretText + "!", wire.StatusUnknown},
+		"other words":      {"something else", wire.StatusSent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, hasty)
+			secret := w.paired(w.line)
+			old := w.connect(secret, hello("ins_a", 0))
+			first := w.send(somebody)
+			old.order()
+			old.report(wire.Report{Kind: wire.Sending, Message: first, Attempt: 1})
+			fresh := w.connect(w.replace()(), hello("ins_b", 0))
+			second, err := w.service.Send(t.Context(), w.who, cloud.Outgoing{From: w.line.PhoneNumber, To: somebody, Content: tt.text})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh.order()
+			back := w.connect(secret, hello("ins_a", old.seq+1))
+			back.seq = old.seq
+			now := time.Now().UnixMilli()
+			back.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "guid", At: now})
+			if got := w.message(first).Status; got != tt.want {
+				t.Errorf("the first is %s", got)
+			}
+			if tt.want != wire.StatusUnknown {
+				return
+			}
+			fresh.report(wire.Report{Kind: wire.Sent, Message: second.ID, Attempt: 1, GUID: "guid", At: now})
+			if got := w.message(second.ID); got.Status != wire.StatusSent || got.AppleGUID != "guid" {
+				t.Errorf("the second: %+v", got)
+			}
+			// Its own row is known now: another one is the first's.
+			again := w.connect(secret, hello("ins_a", back.seq+1))
+			again.seq = back.seq
+			again.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "another", At: now})
+			if got := w.message(first); got.Status != wire.StatusSent || got.AppleGUID != "another" {
+				t.Errorf("the first: %+v", got)
+			}
+		})
 	}
 }

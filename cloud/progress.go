@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bluerelay/cloud/store"
@@ -180,7 +181,16 @@ func disputed(tx *store.Tx, m store.Message, install string, step *store.Step) (
 	if install == "" || step.InstallID != "" || !nobodyKnows(m) {
 		return false, nil
 	}
-	return tx.HasRival(tx.Context(), m, step.At+lateRow.Milliseconds())
+	later, err := tx.Rivals(tx.Context(), m, step.At+lateRow.Milliseconds())
+	return slices.ContainsFunc(later, func(other store.Message) bool { return alike(m, other) }), err
+}
+
+// alike tells whether a row of one of two messages may look like the other's.
+func alike(a, b store.Message) bool {
+	if a.MediaURL != "" && a.MediaURL == b.MediaURL {
+		return true
+	}
+	return sameText(a.Content, b.Content) || alteredText(a.Content, b.Content)
 }
 
 // maxRows bounds the rows that one report names: two parts of all attempts, and some.

@@ -44,7 +44,7 @@ func TestMessagesAreNeverScanned(t *testing.T) {
 		func(r reader) error { _, err := r.Timeline(ctx, Message{ID: "m", AccountID: "a"}); return err },
 		func(r reader) error { _, err := r.OldestRemembered(ctx); return err },
 		func(r reader) error {
-			_, err := r.HasRival(ctx, Message{AccountID: "a", LineID: "l", Peer: "p", InstallID: "i"}, 1)
+			_, err := r.Rivals(ctx, Message{AccountID: "a", LineID: "l", Peer: "p", InstallID: "i"}, 1)
 			return err
 		},
 		func(r reader) error { _, err := r.HasGUID(ctx, "l", "g"); return err },
