@@ -186,7 +186,7 @@ func (s *session) readLoop(ctx context.Context, frames chan<- wire.Frame) error 
 
 func (s *session) ping(ctx context.Context, now time.Time) error {
 	if err := s.conn.WriteControl(websocket.PingMessage, nil, now.Add(s.cfg.WriteWait)); err != nil {
-		return fmt.Errorf("ping: %w", err)
+		return fmt.Errorf("ping: %w", unread(err))
 	}
 	if s.retired {
 		s.ring() // nobody else does: it may have been revoked
@@ -222,7 +222,11 @@ func (s *session) write(f wire.Frame) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.cfg.WriteWait)); err != nil {
 		return err
 	}
-	err = s.conn.WriteMessage(websocket.TextMessage, data)
+	return unread(s.conn.WriteMessage(websocket.TextMessage, data))
+}
+
+// unread says of a write that took too long what that means.
+func unread(err error) error {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return errSlow
 	}
