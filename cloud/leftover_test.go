@@ -24,10 +24,12 @@ func typedAt(guid, text string, ago time.Duration, files ...string) wire.Report 
 // hasty waits for no Mac that is to be replaced.
 func hasty(c *cloud.Config) { c.ReleaseWait = 10 * time.Millisecond }
 
-// lost is a message that a Mac had when another one took its place, and that other one.
-func (w *world) lost() (id string, fresh *mac) {
+// lost is a message that a Mac had when another one took its place, that other one, and
+// how the first comes back and tells what it knows.
+func (w *world) lost() (id string, fresh *mac, comesBack func(...wire.Report)) {
 	w.t.Helper()
-	old := w.connect(w.paired(w.line), hello("ins_a", 0))
+	secret := w.paired(w.line)
+	old := w.connect(secret, hello("ins_a", 0))
 	id = w.send(somebody)
 	old.order()
 	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
@@ -35,7 +37,14 @@ func (w *world) lost() (id string, fresh *mac) {
 	if got := w.message(id).Status; got != wire.StatusUnknown {
 		w.t.Fatalf("it is %s", got)
 	}
-	return id, fresh
+	told := old.seq
+	return id, fresh, func(list ...wire.Report) {
+		w.t.Helper()
+		back := w.connect(secret, hello("ins_a", told+int64(len(list))))
+		back.seq = told // it has not told these
+		back.heardOut(list...)
+		told = back.seq
+	}
 }
 
 // typedOnes are the messages that the owner is said to have written.
@@ -47,7 +56,7 @@ func (w *world) typedOnes() []string {
 // is evidence, and the owner has written nothing.
 func TestRowOfALostMac(t *testing.T) {
 	w := newWorld(t, hasty)
-	id, fresh := w.lost()
+	id, fresh, _ := w.lost()
 	text := w.message(id).Content
 	fresh.report(typedAt("file", "", time.Second, "another.png"))
 	for range 2 {
@@ -131,7 +140,7 @@ func TestRowsThatAreNoEvidence(t *testing.T) {
 	}{"other words": {"something else", time.Second}, "before": {"", time.Hour}, "long after": {"", -time.Hour}} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, hasty)
-			id, fresh := w.lost()
+			id, fresh, _ := w.lost()
 			text := tt.text
 			if text == "" {
 				text = w.message(id).Content
@@ -160,16 +169,9 @@ func TestRowsThatAreNoEvidence(t *testing.T) {
 // as the owner's is taken back.
 func TestRowToldAsTheOwners(t *testing.T) {
 	w := newWorld(t, hasty)
-	secret := w.paired(w.line)
-	old := w.connect(secret, hello("ins_a", 0))
-	id := w.send(somebody)
-	old.order()
-	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
-	fresh := w.connect(w.replace()(), hello("ins_b", 0))
+	id, fresh, comesBack := w.lost()
 	fresh.report(typedAt("guid", "in altered words", time.Second))
-	back := w.connect(secret, hello("ins_a", old.seq+1))
-	back.seq = old.seq
-	back.heardOut(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "guid"})
+	comesBack(wire.Report{Kind: wire.Sent, Message: id, Attempt: 1, GUID: "guid"})
 	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "guid" {
 		t.Errorf("%+v", got)
 	}
@@ -213,13 +215,7 @@ func TestFileOfALostMac(t *testing.T) {
 // the owner's before is taken back, and nothing is told of them after.
 func TestRowsBesideAMessagesOwn(t *testing.T) {
 	w := newWorld(t, hasty)
-	secret := w.paired(w.line)
-	old := w.connect(secret, hello("ins_a", 0))
-	id := w.send(somebody)
-	old.order()
-	old.report(wire.Report{Kind: wire.Sending, Message: id, Attempt: 1})
-	next := w.replace()()
-	fresh := w.connect(next, hello("ins_b", 0))
+	id, fresh, comesBack := w.lost()
 	flipped := wire.Report{Kind: wire.Received, GUID: "third", Inbound: &wire.Inbound{GUID: "third", From: somebody, Text: "as it seemed", Sent: time.Now().UnixMilli()}}
 	failed := typedAt("failed", "in other words", time.Second)
 	failed.Inbound.Status, failed.Fault = wire.StatusFailed, &wire.Fault{Code: "messages_error", Number: 22}
@@ -229,9 +225,7 @@ func TestRowsBesideAMessagesOwn(t *testing.T) {
 	if got := w.typedOnes(); len(got) != 2 {
 		t.Fatalf("typed are %q", got) // nobody knows better so far
 	}
-	back := w.connect(secret, hello("ins_a", old.seq+1))
-	back.seq = old.seq
-	back.heardOut(wire.Report{Kind: wire.Sent, Message: id, Attempt: 2, GUID: "text", Rows: []string{"file", "failed", "third", "fourth", "text"}})
+	comesBack(wire.Report{Kind: wire.Sent, Message: id, Attempt: 2, GUID: "text", Rows: []string{"file", "failed", "third", "fourth", "text"}})
 	for _, r := range []wire.Report{typedAt("file", "", time.Second, "cat.jpg"), failed, flipped, typedAt("fourth", "", time.Second, "dog.jpg")} {
 		fresh.report(r)
 	}
@@ -244,14 +238,14 @@ func TestRowsBesideAMessagesOwn(t *testing.T) {
 	if got := w.message(id); got.Status != wire.StatusSent || got.AppleGUID != "text" {
 		t.Errorf("%+v", got)
 	}
-	past := wire.Past{GUID: "file", Own: true, Handle: somebody, Status: wire.StatusSent, At: time.Now().UnixMilli()}
-	if status, answer := w.history(next, historyOf(t, past)); status != http.StatusOK || answer.New != 0 {
-		t.Errorf("as history: %d %+v", status, answer)
-	}
 	// Who reacts to its file reacts to it.
 	fresh.report(wire.Report{Kind: wire.Tapped, GUID: "tap", Tapback: &wire.Tapback{Target: "file", From: somebody, Kind: "love"}})
 	if got := w.column("SELECT message_id FROM tapbacks"); !slices.Equal(got, []string{id}) {
 		t.Errorf("the tapback is %q's, not %s's", got, id)
+	}
+	past := wire.Past{GUID: "file", Own: true, Handle: somebody, Status: wire.StatusSent, At: time.Now().UnixMilli()}
+	if status, answer := w.history(w.replace()(), historyOf(t, past)); status != http.StatusOK || answer.New != 0 {
+		t.Errorf("as history: %d %+v", status, answer)
 	}
 }
 
@@ -286,21 +280,14 @@ func TestRowOfAnEqualMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, hasty)
-			secret := w.paired(w.line)
-			old := w.connect(secret, hello("ins_a", 0))
-			first := w.send(somebody)
-			old.order()
-			old.report(wire.Report{Kind: wire.Sending, Message: first, Attempt: 1})
-			fresh := w.connect(w.replace()(), hello("ins_b", 0))
+			first, fresh, comesBack := w.lost()
 			second, err := w.service.Send(t.Context(), w.who, cloud.Outgoing{From: w.line.PhoneNumber, To: somebody, Content: tt.text})
 			if err != nil {
 				t.Fatal(err)
 			}
 			fresh.order()
-			back := w.connect(secret, hello("ins_a", old.seq+1))
-			back.seq = old.seq
 			now := time.Now().UnixMilli()
-			back.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "guid", At: now})
+			comesBack(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "guid", At: now})
 			if got := w.message(first).Status; got != tt.want {
 				t.Errorf("the first is %s", got)
 			}
@@ -312,9 +299,7 @@ func TestRowOfAnEqualMessage(t *testing.T) {
 				t.Errorf("the second: %+v", got)
 			}
 			// Its own row is known now: another one is the first's.
-			again := w.connect(secret, hello("ins_a", back.seq+1))
-			again.seq = back.seq
-			again.heardOut(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "another", At: now})
+			comesBack(wire.Report{Kind: wire.Sent, Message: first, Attempt: 1, GUID: "another", At: now})
 			if got := w.message(first); got.Status != wire.StatusSent || got.AppleGUID != "another" {
 				t.Errorf("the first: %+v", got)
 			}
