@@ -113,13 +113,22 @@ func (r reader) fewOfParty(ctx context.Context, f MessageFilter, b branch) (bool
 	return n <= few, err
 }
 
-// page reads the places of the page's messages from indexes alone, however many are
-// passed over, and then the messages.
+// page returns the page that a list asks for.
 func (r reader) page(ctx context.Context, l listing) ([]Message, error) {
-	f, err := r.skipDays(ctx, l)
-	if err != nil {
-		return nil, err
+	f := l.filter
+	if l.passesMany() {
+		var err error
+		if f, err = r.skipDays(ctx, l); err != nil {
+			return nil, err
+		}
 	}
+	return r.read(ctx, l, f)
+}
+
+// read reads the places of the page's messages from indexes alone, however many are
+// passed over, and then the messages. f is the list's filter, or what skipDays has left of
+// it.
+func (r reader) read(ctx context.Context, l listing, f MessageFilter) ([]Message, error) {
 	q := query{filter: f, calendar: l.calendar}
 	if err := r.found(ctx, &q); err != nil {
 		return nil, err

@@ -5,6 +5,19 @@ import (
 	"slices"
 )
 
+// fewPassed is how many messages are passed over one by one at most: it takes less than to
+// read the counts of the days that hold them, of rare ones above all.
+const fewPassed = 1000
+
+// passesMany tells whether there is more to pass over than that.
+func (l listing) passesMany() bool {
+	var most int64
+	for _, b := range l.branches {
+		most += b.size()
+	}
+	return min(int64(l.filter.Offset), most) > fewPassed
+}
+
 // skipDays narrows a list to where its page begins: days that lie whole within the offset
 // are counted instead of read, and what is left of the offset is passed over from there on.
 // It is as exact as a total. A list that is not in the order of days, or asks for what the

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"testing"
@@ -20,11 +21,25 @@ func TestPagesBehindAnOffset(t *testing.T) {
 			f.Offset = offset
 			want := whole[min(offset, len(whole)):]
 			want = want[:min(f.Limit, len(want))]
-			if got, err := s.Messages(t.Context(), f); err != nil || !reflect.DeepEqual(ids(got), ids(want)) {
-				t.Fatalf("%+v\ngot  %v, %v\nwant %v", f, ids(got), err, ids(want))
+			for how, read := range map[string]func(context.Context, MessageFilter) ([]Message, error){"one by one": s.Messages, "by days": s.behindDays} {
+				if got, err := read(t.Context(), f); err != nil || !reflect.DeepEqual(ids(got), ids(want)) {
+					t.Fatalf("%s: %+v\ngot  %v, %v\nwant %v", how, f, ids(got), err, ids(want))
+				}
 			}
 		}
 	}
+}
+
+// behindDays returns a page as where much is to be passed over.
+func (r reader) behindDays(ctx context.Context, f MessageFilter) ([]Message, error) {
+	l, err := r.listing(ctx, f)
+	if err != nil || len(l.branches) == 0 {
+		return nil, err
+	}
+	if f, err = r.skipDays(ctx, l); err != nil {
+		return nil, err
+	}
+	return r.read(ctx, l, f)
 }
 
 // Of a list in the order of days nothing is passed over but what is of the page's own day.
