@@ -85,7 +85,7 @@ func (s *Service) callbackHost(tx *store.Tx, w store.Webhook) (store.Webhook, er
 
 // callBack records the delivery of an event to its message's own callback.
 func (s *Service) callBack(tx *store.Tx, e store.Event, m store.Message, bodies map[string]string) error {
-	if m.Direction != store.Outbound || m.Origin == store.OriginDevice {
+	if !ordered(m) {
 		return nil
 	}
 	to, err := tx.Callback(tx.Context(), m.ID)

@@ -78,7 +78,7 @@ func cancelStep(m store.Message, now time.Time) store.Step {
 
 // cancelable tells why a message cannot be canceled, if so.
 func cancelable(m store.Message) error {
-	if m.Direction != store.Outbound || m.Origin == store.OriginDevice {
+	if !ordered(m) {
 		return &Error{Code: Conflict, Message: "Only messages that were sent through this API can be canceled."}
 	}
 	switch m.Status {

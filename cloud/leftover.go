@@ -57,7 +57,7 @@ func (s *Service) leftover(tx *store.Tx, relay store.Relay, line store.Line, r w
 		case !unknownSince(m, steps, in.Sent-lateRow.Milliseconds()): // its end is known
 		case file || sameText(m.Content, in.Text):
 			return true, s.found(tx, relay, line, m, r, now)
-		case altered == nil && alteredText(m.Content, in.Text) && beganBefore(steps, in.Sent):
+		case altered == nil && wire.SameLetters(m.Content, in.Text) && beganBefore(steps, in.Sent):
 			altered = &left[i] // unless there is one of just these words
 		}
 	}
@@ -73,18 +73,8 @@ func (s *Service) found(tx *store.Tx, relay store.Relay, line store.Line, m stor
 	return s.progressed(tx, relay, line, "", fact, now)
 }
 
-// sameText tells whether a row's text is a message's but for what Messages changes in any.
-func sameText(content, row string) bool {
-	folded := wire.Fold(content)
-	return row != "" && wire.Fold(row) == folded && (folded != "" || row == content)
-}
-
-// alteredText tells whether a row's text may be what Messages has made of a message's: dashes,
-// dots and the like are others.
-func alteredText(content, row string) bool {
-	letters := wire.Letters(content)
-	return letters != "" && wire.Letters(row) == letters
-}
+// sameText tells whether a row has a message's text; one without any has none's.
+func sameText(content, row string) bool { return row != "" && wire.SameText(content, row) }
 
 // beganBefore tells whether a message was about to be sent shortly before a row is dated. The
 // Mac that sends dates both.

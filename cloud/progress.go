@@ -142,6 +142,12 @@ func open(m store.Message) bool {
 	return m.Status == wire.Queued || m.Status == wire.StatusAccepted || m.Status == wire.StatusSending
 }
 
+// ordered tells whether somebody has asked the API to send a message: it came from nobody
+// else, and the owner has not typed it.
+func ordered(m store.Message) bool {
+	return m.Direction == store.Outbound && m.Origin != store.OriginDevice
+}
+
 // bind sees to it that one row is one message. One that was told as somebody's or as the
 // owner's, and is this message's after all, is taken from there. Where it is another
 // message's, or may be, it is evidence for that one only: two Macs of one Apple Account see
@@ -159,7 +165,7 @@ func (s *Service) bind(tx *store.Tx, line store.Line, m store.Message, install s
 	if err != nil {
 		return false, err
 	}
-	if step.InstallID == "" && (other.Direction == store.Inbound || other.Origin == store.OriginDevice) {
+	if step.InstallID == "" && !ordered(other) {
 		return true, s.replace(tx, other, m.ID, time.UnixMilli(step.Now))
 	}
 	step.AppleGUID = ""
@@ -190,7 +196,7 @@ func alike(a, b store.Message) bool {
 	if a.MediaURL != "" && a.MediaURL == b.MediaURL {
 		return true
 	}
-	return sameText(a.Content, b.Content) || alteredText(a.Content, b.Content)
+	return sameText(a.Content, b.Content) || wire.SameLetters(a.Content, b.Content)
 }
 
 // maxRows bounds the rows that one report names: two parts of all attempts, and some.
@@ -208,7 +214,7 @@ func (s *Service) claim(tx *store.Tx, line store.Line, m store.Message, now time
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
 			return err
-		case other.Direction == store.Inbound || other.Origin == store.OriginDevice:
+		case !ordered(other):
 			if err := s.replace(tx, other, m.ID, now); err != nil {
 				return err
 			}

@@ -43,7 +43,7 @@ func (s *Service) Resend(ctx context.Context, p Principal, id string, how Resend
 // resendable tells why a message cannot be sent again, if so. others are those that it
 // repeats, and those by which it or they were sent again before.
 func resendable(m store.Message, others []store.Message, accepted bool) error {
-	if m.Direction != store.Outbound || m.Origin == store.OriginDevice {
+	if !ordered(m) {
 		return &Error{Code: Conflict, Message: "Only messages that were sent through this API can be sent again."}
 	}
 	switch m.Status {

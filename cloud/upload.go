@@ -124,7 +124,7 @@ func (s *Service) readUpload(r *http.Request, q url.Values, relay store.Relay) (
 	if err != nil {
 		return u, fmt.Errorf("find the message: %w", err)
 	}
-	if u.message.Direction == store.Outbound && u.message.Origin != store.OriginDevice {
+	if ordered(u.message) {
 		return u, &refused{http.StatusNotFound, "the message has its files from here"}
 	}
 	u.media, err = s.store.Media(r.Context(), u.message.ID, u.guid, u.variant)

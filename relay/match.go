@@ -72,12 +72,10 @@ func (s send) fitsText(m chatdb.Message) match {
 	if first, edited := firstText(m); edited {
 		m.Text = first
 	}
-	// A text that folds to nothing, such as a lone space, must not fit every row
-	// that holds only a file.
-	if f := wire.Fold(s.text); f == wire.Fold(m.Text) && (f != "" || m.Text == s.text) {
+	switch {
+	case wire.SameText(s.text, m.Text):
 		return exactMatch
-	}
-	if l := wire.Letters(m.Text); l != "" && l == wire.Letters(s.text) {
+	case wire.SameLetters(s.text, m.Text):
 		return weakMatch
 	}
 	return noMatch

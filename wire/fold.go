@@ -35,6 +35,21 @@ func Fold(text string) string {
 	return norm.NFC.String(b.String())
 }
 
+// SameText tells whether a row's text is what was sent but for what Messages changes in any.
+// A text that folds to nothing, such as a lone space, is the same as itself alone, and not
+// as that of every row that holds only a file.
+func SameText(sent, row string) bool {
+	folded := Fold(sent)
+	return Fold(row) == folded && (folded != "" || row == sent)
+}
+
+// SameLetters tells whether a row's text may be what Messages has made of what was sent:
+// dashes, dots and the like are others.
+func SameLetters(sent, row string) bool {
+	letters := Letters(sent)
+	return letters != "" && Letters(row) == letters
+}
+
 // Letters keeps only letters and digits of what Fold leaves: dashes, dots and the like may
 // be other ones in the row.
 func Letters(text string) string {
